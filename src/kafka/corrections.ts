@@ -1,0 +1,128 @@
+// Defects of kafkajs 2.2.4 that no option of it avoids, corrected in the modules themselves before they are used. Each
+// correction is checked at every start; test/kafka/read/corrections.test.ts shows each defect without it.
+import { Failure } from '../model/failure.ts';
+import { crc32c } from './crc32c.ts';
+
+/** One defect: where it is, what replaces it, and a cheap proof that kafkajs now behaves. */
+interface Correction {
+  readonly defect: string;
+  install(require: NodeJS.Require): void;
+  holds(require: NodeJS.Require): boolean;
+}
+
+/** The fields of kafkajs's RequestQueue that the correction reads. */
+interface RequestQueue {
+  throttleCheckTimeoutId: NodeJS.Timeout | null;
+  throttledUntil: number;
+  readonly pending: readonly unknown[];
+  checkPendingRequests(): void;
+}
+
+interface Message {
+  readonly offset: string;
+  readonly key: Buffer | null;
+  readonly isControlRecord?: boolean;
+  readonly batchContext: { readonly producerId: string; readonly inTransaction: boolean };
+}
+
+interface AbortedTransaction {
+  readonly producerId: string;
+  readonly firstOffset: string;
+}
+
+/** Puts every correction in place. To be called before anything of kafkajs is loaded. */
+export function installCorrections(require: NodeJS.Require): void {
+  for (const correction of CORRECTIONS) correction.install(require);
+}
+
+/** Throws a Failure (`internal`) naming the first correction that did not take. */
+export function checkCorrections(require: NodeJS.Require): void {
+  for (const correction of CORRECTIONS) {
+    if (correction.holds(require)) continue;
+    throw new Failure(`a correction to kafkajs did not take: ${correction.defect}`, {
+      kind: 'internal',
+      hint: 'reinstall pgtally with its own node_modules; if it stays, report it',
+    });
+  }
+}
+
+const CHECKSUM = 'kafkajs/src/protocol/recordBatch/crc32C';
+const FILTER = 'kafkajs/src/consumer/filterAbortedMessages';
+const REQUEST_QUEUE = 'kafkajs/src/network/requestQueue';
+
+const CORRECTIONS: readonly Correction[] = [
+  {
+    defect: 'the checksum of a batch is computed byte by byte',
+    install: (require) => replace(require, CHECKSUM, crc32c),
+    // The check value of CRC-32C (RFC 3720, B.4 uses the same polynomial).
+    holds: (require) => require(CHECKSUM)(Buffer.from('123456789')) === 0xe3069283,
+  },
+  {
+    defect: 'aborted records of nested transactions reach read_committed readers',
+    install: (require) => replace(require, FILTER, dropAborted),
+    holds: (require) => require(FILTER) === dropAborted,
+  },
+  {
+    defect: 'every idle connection wakes the process each millisecond',
+    install: (require) => {
+      require(REQUEST_QUEUE).prototype.scheduleCheckPendingRequests = scheduleCheckPendingRequests;
+    },
+    holds: (require) => require(REQUEST_QUEUE).prototype.scheduleCheckPendingRequests === scheduleCheckPendingRequests,
+  },
+];
+
+function replace(require: NodeJS.Require, path: string, exports: unknown): void {
+  require(path);
+  const module = require.cache[require.resolve(path)];
+  if (module) module.exports = exports;
+}
+
+/**
+ * kafkajs's `filterAbortedMessages`, which takes the broker's list of aborted transactions as ordered by first offset and a
+ * key of four zero bytes for an abort marker. The broker orders it by their ends, so that of two nested transactions the
+ * outer one leaked; and only a control record ends a transaction.
+ */
+function dropAborted({
+  messages,
+  abortedTransactions,
+}: {
+  messages: readonly Message[];
+  abortedTransactions?: readonly AbortedTransaction[];
+}): readonly Message[] {
+  if (!abortedTransactions?.length) return messages;
+  const waiting = abortedTransactions
+    .map(({ firstOffset, producerId }) => ({ firstOffset: BigInt(firstOffset), producerId }))
+    .sort((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1));
+  const open = new Set<string>();
+  let next = 0;
+  return messages.filter(({ offset, key, isControlRecord, batchContext: { producerId, inTransaction } }) => {
+    for (let first = waiting[next]; first && BigInt(offset) >= first.firstOffset; first = waiting[++next]) {
+      open.add(first.producerId);
+    }
+    if (!isControlRecord) return !(inTransaction && open.has(producerId));
+    if (key && key.length >= 4 && key.readInt16BE(2) === ABORT_MARKER) open.delete(producerId);
+    return true;
+  });
+}
+
+/** The type in a control record's key: version INT16, type INT16 (0 abort, 1 commit; KIP-98). */
+const ABORT_MARKER = 0;
+
+/** How soon a throttled queue that should be free by now is looked at again. */
+const RECHECK_MS = 10;
+
+/**
+ * kafkajs's own arms a timer after every answer, due at once, which arms the next: 894 wake-ups a second on an idle
+ * connection, and a TimeoutNegativeWarning on Node 24. A timer is needed only while a request waits for a throttle to end.
+ */
+function scheduleCheckPendingRequests(this: RequestQueue): void {
+  if (this.throttleCheckTimeoutId !== null || this.pending.length === 0) return;
+  const wait = this.throttledUntil - Date.now();
+  this.throttleCheckTimeoutId = setTimeout(
+    () => {
+      this.throttleCheckTimeoutId = null;
+      this.checkPendingRequests();
+    },
+    wait > 0 ? wait : RECHECK_MS,
+  );
+}
