@@ -15,6 +15,8 @@ export interface Project {
   readonly privileged: 'warn' | 'refuse';
   /** Every file read, for watching. */
   readonly files: readonly string[];
+  /** Every folder in which a new file would belong to the project, for watching. */
+  readonly folders?: readonly string[];
 }
 
 export interface TlsFiles {
@@ -135,11 +137,14 @@ export interface Limits {
   readonly keep: Milliseconds;
   /** A result up to this size is complete before its Kafka transaction opens; a larger one streams. */
   readonly buffer: Bytes;
+  /** How long SQL that is running at a stop may go on before it is cancelled. Absent = 1 s. */
+  readonly stopGrace?: Milliseconds;
 }
 
 export interface StatusSettings {
   readonly listen: string;
   readonly token?: string;
   readonly hosts: readonly string[];
+  /** A fraction of a job's servers, 0 to 1: above it `/health` answers 503. */
   readonly maxFailedServers: number;
 }

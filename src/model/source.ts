@@ -6,6 +6,8 @@ export interface SourceFile {
   /** As the user would type it, relative to the working directory where possible. */
   readonly path: string;
   readonly text: string;
+  /** Parts of the text that no frame may show: passwords, tokens, credentials in URLs. */
+  readonly secrets?: readonly Span[];
 }
 
 /** Half-open range of UTF-16 offsets in a file's text. */
