@@ -1,0 +1,130 @@
+// What a test file asks for: fresh topics and databases on the shared servers, and topics read back by Kafka's own
+// Java client. Everything is named uniquely, so that files run side by side.
+
+import { randomBytes } from 'node:crypto';
+import { type Admin, Kafka, logLevel } from 'kafkajs';
+import postgres from 'postgres';
+import { inject } from 'vitest';
+import type { PostgresAddress } from './postgres-server.ts';
+import { askForServer, type SharedServers } from './shared-servers.ts';
+import { askTopicReader, type ConsumedRecord } from './topic-reader.ts';
+
+export type { ConsumedRecord } from './topic-reader.ts';
+
+export interface TestDatabase extends PostgresAddress {
+  readonly name: string;
+  /** A connection URL; `host` is any loopback address (127.0.0.2 …), by which the server is a server of its own. */
+  url(host?: string): string;
+  /** Runs SQL, several statements if need be, on a connection of its own; the rows of the last one. */
+  sql(text: string): Promise<Record<string, unknown>[]>;
+  drop(): Promise<void>;
+}
+
+/** `host:port` of the run's Kafka; starts it when it is the first to ask. */
+export async function kafkaBootstrap(): Promise<string> {
+  return (await shared('kafka')).bootstrap;
+}
+
+/** A new topic. `config` holds topic settings such as `cleanup.policy`. Returns its name. */
+export async function freshTopic(
+  options: { partitions?: number; config?: Readonly<Record<string, string>>; name?: string } = {},
+): Promise<string> {
+  const topic = `${options.name ?? 'topic'}-${unique()}`;
+  const configEntries = Object.entries(options.config ?? {}).map(([name, value]) => ({ name, value }));
+  const topics = [{ topic, numPartitions: options.partitions ?? 1, replicationFactor: 1, configEntries }];
+  await (await admin()).createTopics({ topics, waitForLeaders: true });
+  return topic;
+}
+
+/** Whether the run's Kafka has a topic of that name. */
+export async function topicExists(topic: string): Promise<boolean> {
+  return (await (await admin()).listTopics()).includes(topic);
+}
+
+export interface ReadOptions {
+  /** Default `read_committed`. */
+  readonly isolation?: 'read_committed' | 'read_uncommitted';
+  /** Only this one. Default: all. */
+  readonly partition?: number;
+  /** Of another Kafka than the shared one. */
+  readonly bootstrap?: string;
+  /** More settings of the Java consumer: TLS, SASL. */
+  readonly properties?: Readonly<Record<string, string>>;
+}
+
+/** All records of a topic up to its end as of now, by partition and offset, as Kafka's Java client reads them. */
+export async function readTopic(topic: string, options: ReadOptions = {}): Promise<ConsumedRecord[]> {
+  const { port } = await shared('topicReader');
+  return askTopicReader(port, topic, options.partition, {
+    'bootstrap.servers': options.bootstrap ?? (await kafkaBootstrap()),
+    'isolation.level': options.isolation ?? 'read_committed',
+    'allow.auto.create.topics': 'false',
+    ...options.properties,
+  });
+}
+
+/** A new, empty database of the run's Postgres, made from `template0`, which is quick. */
+export async function freshDatabase(): Promise<TestDatabase> {
+  const address = await shared('postgres');
+  const name = `test_${unique()}`;
+  await onDatabase(address, 'postgres', (sql) => sql.unsafe(`create database ${name} template template0`));
+  const userInfo = `${encodeURIComponent(address.user)}${address.password && `:${encodeURIComponent(address.password)}`}`;
+  return {
+    ...address,
+    name,
+    url: (host = address.host) => `postgres://${userInfo}@${host}:${address.port}/${name}`,
+    sql: (text) => onDatabase(address, name, (sql) => runScript(sql, text)),
+    drop: async () => {
+      await onDatabase(address, 'postgres', (sql) => sql.unsafe(`drop database if exists ${name} with (force)`));
+    },
+  };
+}
+
+async function onDatabase<T>(
+  address: PostgresAddress,
+  database: string,
+  work: (sql: postgres.Sql) => Promise<T>,
+): Promise<T> {
+  const { host, port, user, password } = address;
+  const sql = postgres({ host, port, user, password, database, max: 1, fetch_types: false, onnotice: () => {} });
+  try {
+    return await work(sql);
+  } finally {
+    await sql.end();
+  }
+}
+
+async function runScript(sql: postgres.Sql, text: string): Promise<Record<string, unknown>[]> {
+  // Several statements come back as a list of results, one comes as its rows.
+  const result: unknown[] = await sql.unsafe(text);
+  const last = Array.isArray(result[0]) ? result.at(-1) : result;
+  return [...(last as Record<string, unknown>[])];
+}
+
+const addresses = new Map<keyof SharedServers, Promise<unknown>>();
+
+function shared<Name extends keyof SharedServers>(name: Name): Promise<SharedServers[Name]> {
+  const known = addresses.get(name) ?? askForServer(inject('sharedServersPort'), name);
+  addresses.set(name, known);
+  return known as Promise<SharedServers[Name]>;
+}
+
+let connectedAdmin: Promise<Admin> | undefined;
+
+/** One admin client a thread; it ends with the thread. */
+function admin(): Promise<Admin> {
+  connectedAdmin ??= (async () => {
+    const client = new Kafka({
+      clientId: 'test',
+      brokers: [await kafkaBootstrap()],
+      logLevel: logLevel.NOTHING,
+    }).admin();
+    await client.connect();
+    return client;
+  })();
+  return connectedAdmin;
+}
+
+function unique(): string {
+  return randomBytes(6).toString('hex');
+}

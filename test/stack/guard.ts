@@ -1,0 +1,84 @@
+// Processes and temporary folders that end with this process: on return, SIGINT, SIGTERM, a crash and kill -9 alike.
+// One small shell process (guard.sh) waits for the end of a pipe that only this process holds, then ends every server
+// that registered itself and removes the folder below which all of them keep their files.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { REPOSITORY } from './repository.ts';
+
+export interface GuardedOptions {
+  /** A file that takes both outputs. A file, not a pipe: a server must not stall when this process is busy. */
+  readonly logFile: string;
+  /** What ends it when this process is gone. Postgres needs QUIT (its children end with it), a JVM KILL. */
+  readonly endWith: 'QUIT' | 'KILL';
+  readonly env?: NodeJS.ProcessEnv;
+  /** User and group id to run as. */
+  readonly user?: number;
+  readonly stdin?: 'ignore' | 'pipe';
+}
+
+let root: string | undefined;
+
+/** A new folder, readable by every user, that is removed with this process. */
+export function temporaryFolder(name: string): string {
+  const folder = mkdtempSync(join(guardedRoot(), `${name}-`));
+  chmodSync(folder, 0o755);
+  return folder;
+}
+
+/**
+ * Starts a program in a session of its own, so that Ctrl-C in a terminal reaches only this process, which then
+ * decides the order in which things end. It does not keep this process alive.
+ */
+export function spawnGuarded(command: string, args: readonly string[], options: GuardedOptions): ChildProcess {
+  const running = join(guardedRoot(), 'running');
+  const log = openSync(options.logFile, 'a');
+  // The shell registers its own process id, then becomes the program: nothing runs that the guard does not know.
+  const register = 'mkdir "$0/$$-$1" && shift && exec "$@"';
+  const child = spawn('/bin/sh', ['-c', register, running, options.endWith, command, ...args], {
+    detached: true,
+    stdio: [options.stdin ?? 'ignore', log, log],
+    cwd: guardedRoot(),
+    env: options.env ?? process.env,
+    ...(options.user === undefined ? {} : { uid: options.user, gid: options.user }),
+  });
+  closeSync(log);
+  child.once('exit', () => forget(`${child.pid}-${options.endWith}`));
+  child.unref();
+  return child;
+}
+
+/** Has a Docker container removed when this process is gone; the function returned ends that again. */
+export function guardContainer(name: string): () => void {
+  mkdirSync(join(guardedRoot(), 'running', `${name}-CONTAINER`));
+  return () => forget(`${name}-CONTAINER`);
+}
+
+function forget(entry: string): void {
+  try {
+    rmdirSync(join(guardedRoot(), 'running', entry));
+  } catch (error) {
+    // It never got as far as registering itself.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}
+
+function guardedRoot(): string {
+  if (root !== undefined) return root;
+  // Not below $TMPDIR of root's home: the servers may run as another user.
+  const folder = mkdtempSync(join(tmpdir(), 'pgtally-'));
+  chmodSync(folder, 0o755);
+  mkdirSync(join(folder, 'running'));
+  chmodSync(join(folder, 'running'), 0o1777);
+  const guard = spawn('/bin/sh', [join(REPOSITORY, 'test', 'stack', 'guard.sh'), folder], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+    cwd: '/',
+  });
+  guard.unref();
+  (guard.stdin as unknown as { unref(): void }).unref();
+  root = folder;
+  return root;
+}

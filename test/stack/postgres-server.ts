@@ -1,0 +1,121 @@
+// One real Postgres server on every loopback address of a free port, or the one that PGTALLY_TEST_POSTGRES names.
+
+import { type ChildProcess, execFile } from 'node:child_process';
+import { appendFileSync, chmodSync, chownSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { spawnGuarded, temporaryFolder } from './guard.ts';
+import { freePorts } from './ports.ts';
+import { embeddedPostgres, installedPostgres } from './postgres-binaries.ts';
+import { endProcess, StartFailure, waitForLog } from './wait-for-log.ts';
+
+const run = promisify(execFile);
+
+/** How to reach a server as its superuser. */
+export interface PostgresAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+}
+
+export interface PostgresServer extends PostgresAddress {
+  readonly logFile: string;
+  readonly dataFolder: string;
+  /** The postmaster while it runs. */
+  readonly pid: () => number | undefined;
+  /** Fast shutdown: open transactions are rolled back. */
+  stop(): Promise<void>;
+  /** Immediate shutdown, as after a crash: the next start recovers. */
+  kill(): Promise<void>;
+  /** Starts it again with the same data and port, after `stop` or `kill`. */
+  restart(): Promise<void>;
+}
+
+export interface PostgresOptions {
+  /** Default 300. A fleet benchmark asks for 1,200 and more. */
+  readonly maxConnections?: number;
+  /** Lines for postgresql.conf; they win over ours. Files they name may be written to `folder`. */
+  readonly configuration?: string | ((folder: string) => string);
+  /** The whole of pg_hba.conf. Default: every user from loopback addresses without a password. */
+  readonly access?: string;
+  /** Default 0.0.0.0: each loopback address (127.0.0.1, .2, .3 …) has its own `inet_server_addr()`. */
+  readonly listenAddresses?: string;
+}
+
+/** A new, empty server of this machine's binaries, or of the npm package's; ready in about a second. */
+export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
+  const installed = await installedPostgres();
+  const bin = 'folder' in installed ? installed.folder : await embeddedPostgres();
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOnce(bin, options);
+    } catch (error) {
+      const taken = error instanceof StartFailure && /could not (bind|create any TCP)/.test(error.log);
+      if (!taken || attempt === 5) throw error;
+    }
+  }
+}
+
+async function startOnce(bin: string, options: PostgresOptions): Promise<PostgresServer> {
+  const folder = temporaryFolder('postgres');
+  const dataFolder = join(folder, 'data');
+  const logFile = join(folder, 'postgres.log');
+  // Postgres refuses to run as root. `nobody` exists by number everywhere, no account has to be made.
+  const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+  if (user.uid !== undefined) chownSync(folder, user.uid, user.gid);
+  chmodSync(folder, 0o755);
+  const initdb = ['-D', dataFolder, '-U', 'postgres', '--auth=trust', '--no-sync', '--encoding=UTF8', '--locale=C'];
+  await run(join(bin, 'initdb'), [...initdb, '--no-instructions'], { ...user, cwd: '/' });
+  const [port] = await freePorts(1);
+  const extra = typeof options.configuration === 'function' ? options.configuration(folder) : options.configuration;
+  const address = options.listenAddresses ?? '0.0.0.0';
+  appendFileSync(
+    join(dataFolder, 'postgresql.conf'),
+    `${configuration(address, port ?? 0, options)}\n${extra ?? ''}\n`,
+  );
+  writeFileSync(
+    join(dataFolder, 'pg_hba.conf'),
+    options.access ?? 'host all all 127.0.0.0/8 trust\nhost all all ::1/128 trust\n',
+  );
+
+  let child: ChildProcess;
+  const start = async () => {
+    writeFileSync(logFile, '');
+    child = spawnGuarded(join(bin, 'postgres'), ['-D', dataFolder], {
+      logFile,
+      endWith: 'QUIT',
+      ...(user.uid === undefined ? {} : { user: user.uid }),
+    });
+    await waitForLog(child, logFile, /ready to accept connections/, 'Postgres');
+  };
+  await start();
+  return {
+    host: '127.0.0.1',
+    port: port ?? 0,
+    user: 'postgres',
+    password: '',
+    logFile,
+    dataFolder,
+    pid: () => (child.exitCode === null && child.signalCode === null ? child.pid : undefined),
+    stop: () => endProcess(child, 'SIGINT'),
+    kill: () => endProcess(child, 'SIGQUIT'),
+    restart: start,
+  };
+}
+
+// No durability: the data folder does not outlive the process. No JIT: it costs tens of milliseconds a small query.
+function configuration(address: string, port: number, options: PostgresOptions): string {
+  return `
+listen_addresses = '${address}'
+port = ${port}
+unix_socket_directories = ''
+max_connections = ${options.maxConnections ?? 300}
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+jit = off
+timezone = 'UTC'
+log_timezone = 'UTC'
+lc_messages = 'C'`;
+}

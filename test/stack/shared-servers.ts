@@ -1,0 +1,72 @@
+// One Kafka, one Postgres and one topic reader for a whole test run, each started when a test first asks for it. The
+// tests run in threads, so they ask over a local socket: one line with a name, one line of JSON in return.
+
+import { createConnection, createServer, type Server } from 'node:net';
+import { createInterface } from 'node:readline';
+import { startKafka } from './kafka-broker.ts';
+import { type PostgresAddress, startPostgres } from './postgres-server.ts';
+import { startTopicReader } from './topic-reader.ts';
+
+export interface SharedServers {
+  kafka: { bootstrap: string };
+  postgres: PostgresAddress;
+  topicReader: { port: number };
+}
+
+type Started = { address: unknown; stop(): Promise<void> };
+
+const STARTERS: { readonly [Name in keyof SharedServers]: () => Promise<Started> } = {
+  kafka: async () => {
+    const kafka = await startKafka();
+    return { address: { bootstrap: kafka.bootstrap }, stop: () => kafka.stop() };
+  },
+  postgres: async () => {
+    const server = await startPostgres();
+    const { host, port, user, password } = server;
+    return { address: { host, port, user, password }, stop: () => server.stop() };
+  },
+  topicReader: async () => {
+    const reader = await startTopicReader();
+    return { address: { port: reader.port }, stop: () => reader.stop() };
+  },
+};
+
+/** Listens on a port of 127.0.0.1, given to the tests; `stop` ends what was started. */
+export async function serveSharedServers(): Promise<{ port: number; stop(): Promise<void> }> {
+  const started = new Map<string, Promise<Started>>();
+  const server: Server = createServer((socket) => {
+    socket.on('error', () => socket.destroy());
+    createInterface({ input: socket }).on('line', (name) => {
+      const starter = STARTERS[name as keyof SharedServers];
+      const running = started.get(name) ?? starter();
+      started.set(name, running);
+      running.then(
+        ({ address }) => socket.end(`${JSON.stringify({ address })}\n`),
+        (error: Error) => socket.end(`${JSON.stringify({ error: error.message })}\n`),
+      );
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  return {
+    port: typeof address === 'object' && address ? address.port : 0,
+    stop: async () => {
+      server.close();
+      await Promise.allSettled([...started.values()].map(async (running) => (await running).stop()));
+    },
+  };
+}
+
+/** The address of a shared server, started if it is not running. Rejects with the starter's message. */
+export async function askForServer<Name extends keyof SharedServers>(
+  port: number,
+  name: Name,
+): Promise<SharedServers[Name]> {
+  const socket = createConnection({ port, host: '127.0.0.1' });
+  socket.write(`${name}\n`);
+  let text = '';
+  for await (const chunk of socket) text += chunk;
+  const answer = JSON.parse(text) as { address: SharedServers[Name] } | { error: string };
+  if ('error' in answer) throw new Error(answer.error);
+  return answer.address;
+}
