@@ -1,9 +1,11 @@
 // What vitest does once before all test files: compile the command and offer the shared servers.
 
 import { execFile } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { TestProject } from 'vitest/node';
+import { keepFilesInMemory } from './guard.ts';
 import { REPOSITORY } from './repository.ts';
 import { serveSharedServers } from './shared-servers.ts';
 
@@ -14,6 +16,7 @@ declare module 'vitest' {
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  keepFilesInMemory();
   const servers = await serveSharedServers();
   project.provide('sharedServersPort', servers.port);
   await compileCommand();
@@ -21,6 +24,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 }
 
 async function compileCommand(): Promise<void> {
+  if (isUpToDate()) return;
   const tsc = join(REPOSITORY, 'node_modules', 'typescript', 'bin', 'tsc');
   try {
     await promisify(execFile)(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: REPOSITORY });
@@ -30,4 +34,14 @@ async function compileCommand(): Promise<void> {
     const more = lines.length > 1 ? ` (and ${lines.length - 1} more lines)` : '';
     process.stderr.write(`warning: the command was compiled with type errors: ${lines[0]}${more}\n`);
   }
+}
+
+/** Whether dist/ is newer than every source: test runs side by side then leave each other's command alone. */
+function isUpToDate(): boolean {
+  const built = join(REPOSITORY, 'dist', 'bin.js');
+  if (!existsSync(built)) return false;
+  const source = join(REPOSITORY, 'src');
+  const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).map((name) => join(source, name));
+  const compiled = statSync(built).mtimeMs;
+  return files.every((file) => statSync(file).mtimeMs < compiled);
 }

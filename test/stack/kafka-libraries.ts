@@ -12,8 +12,6 @@ export const KAFKA_VERSION = '4.3.1';
 export interface KafkaLibraries {
   /** The program `java`, 17 or newer. */
   readonly java: string;
-  /** The program `javac`; undefined where only a runtime is installed. */
-  readonly javac: string | undefined;
   /** Folder of the jars. */
   readonly folder: string;
   /** Class path of a broker, a client and the console tools. */
@@ -32,23 +30,31 @@ export function kafkaLibraries(): Promise<KafkaLibraries> {
   return libraries;
 }
 
-async function prepare(): Promise<KafkaLibraries> {
-  const java = await findJava();
-  const hash = createHash('sha256').update(POM).digest('hex').slice(0, 8);
-  const folder = join(cacheFolder('kafka'), `jars-${KAFKA_VERSION}-${hash}`);
-  if (!existsSync(folder)) await download(folder);
-  return { ...java, folder, classPath: join(folder, '*') };
+/** A program of the JDK: of JAVA_HOME where that is set, else by the search path. */
+export function javaProgram(name: 'java' | 'javac' | 'jar'): string {
+  const home = process.env.JAVA_HOME;
+  return home ? join(home, 'bin', name) : name;
 }
 
-async function findJava(): Promise<Pick<KafkaLibraries, 'java' | 'javac'>> {
-  const home = process.env.JAVA_HOME;
-  const java = home ? join(home, 'bin', 'java') : 'java';
-  const javac = home ? join(home, 'bin', 'javac') : 'javac';
-  const [version, compiler] = await Promise.allSettled([run(java, ['-version']), run(javac, ['-version'])]);
-  if (version.status === 'rejected') throw new Error(`\`${java}\` does not run: ${firstLine(version.reason)}`);
-  const major = Number(/version "(\d+)/.exec(version.value.stderr)?.[1]);
+async function prepare(): Promise<KafkaLibraries> {
+  const hash = createHash('sha256').update(POM).digest('hex').slice(0, 8);
+  const folder = join(cacheFolder('kafka'), `jars-${KAFKA_VERSION}-${hash}`);
+  await checkJava();
+  if (!existsSync(folder)) await download(folder);
+  return { java: javaProgram('java'), folder, classPath: join(folder, '*') };
+}
+
+async function checkJava(): Promise<void> {
+  const java = javaProgram('java');
+  let version: string;
+  try {
+    version = (await run(java, ['-version'])).stderr;
+  } catch (error) {
+    throw new Error(`\`${java}\` does not run: ${firstLine(error)}`, { cause: error });
+  }
+  // `17.0.15`, and `1.8.0` before 9.
+  const major = Number(/version "(\d+)/.exec(version)?.[1]);
   if (!(major >= 17)) throw new Error(`\`${java}\` is version ${major}; Kafka ${KAFKA_VERSION} needs 17 or newer`);
-  return { java, javac: compiler.status === 'fulfilled' ? javac : undefined };
 }
 
 /** Two processes may both download; each does it in a folder of its own, and a rename, which is atomic, shows the result. */

@@ -28,6 +28,8 @@ export interface PostgresServer extends PostgresAddress {
   stop(): Promise<void>;
   /** Immediate shutdown, as after a crash: the next start recovers. */
   kill(): Promise<void>;
+  /** For one that is not needed any more: at once. */
+  discard(): Promise<void>;
   /** Starts it again with the same data and port, after `stop` or `kill`. */
   restart(): Promise<void>;
 }
@@ -100,6 +102,7 @@ async function startOnce(bin: string, options: PostgresOptions): Promise<Postgre
     pid: () => (child.exitCode === null && child.signalCode === null ? child.pid : undefined),
     stop: () => endProcess(child, 'SIGINT'),
     kill: () => endProcess(child, 'SIGQUIT'),
+    discard: () => endProcess(child, 'SIGQUIT'),
     restart: start,
   };
 }

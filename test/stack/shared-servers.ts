@@ -13,46 +13,51 @@ export interface SharedServers {
   topicReader: { port: number };
 }
 
-type Started = { address: unknown; stop(): Promise<void> };
+type Started = { address: unknown; discard(): Promise<void> };
 
 const STARTERS: { readonly [Name in keyof SharedServers]: () => Promise<Started> } = {
   kafka: async () => {
     const kafka = await startKafka();
-    return { address: { bootstrap: kafka.bootstrap }, stop: () => kafka.stop() };
+    return { address: { bootstrap: kafka.bootstrap }, discard: () => kafka.discard() };
   },
   postgres: async () => {
     const server = await startPostgres();
     const { host, port, user, password } = server;
-    return { address: { host, port, user, password }, stop: () => server.stop() };
+    return { address: { host, port, user, password }, discard: () => server.discard() };
   },
   topicReader: async () => {
     const reader = await startTopicReader();
-    return { address: { port: reader.port }, stop: () => reader.stop() };
+    return { address: { port: reader.port }, discard: () => reader.discard() };
   },
 };
 
 /** Listens on a port of 127.0.0.1, given to the tests; `stop` ends what was started. */
 export async function serveSharedServers(): Promise<{ port: number; stop(): Promise<void> }> {
   const started = new Map<string, Promise<Started>>();
-  const server: Server = createServer((socket) => {
+  const start = (name: keyof SharedServers): Promise<Started> => {
+    const running = started.get(name) ?? STARTERS[name]();
+    started.set(name, running);
+    return running;
+  };
+  const server = createServer((socket) => {
     socket.on('error', () => socket.destroy());
-    createInterface({ input: socket }).on('line', (name) => {
-      const starter = STARTERS[name as keyof SharedServers];
-      const running = started.get(name) ?? starter();
-      started.set(name, running);
-      running.then(
-        ({ address }) => socket.end(`${JSON.stringify({ address })}\n`),
+    createInterface({ input: socket }).on('line', (name: keyof SharedServers) => {
+      start(name).then(
+        ({ address }) => {
+          socket.end(`${JSON.stringify({ address })}\n`);
+          // Who writes to Kafka will read it back: the reader's start is over by then.
+          if (name === 'kafka') start('topicReader').catch(() => {});
+        },
         (error: Error) => socket.end(`${JSON.stringify({ error: error.message })}\n`),
       );
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
   return {
-    port: typeof address === 'object' && address ? address.port : 0,
+    port: (server.address() as AddressInfo).port,
     stop: async () => {
       server.close();
-      await Promise.allSettled([...started.values()].map(async (running) => (await running).stop()));
+      await Promise.allSettled([...started.values()].map(async (running) => (await running).discard()));
     },
   };
 }

@@ -4,11 +4,12 @@ import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { classArchive } from './class-archive.ts';
 import { spawnGuarded, temporaryFolder } from './guard.ts';
-import { type KafkaLibraries, kafkaLibraries } from './kafka-libraries.ts';
+import { javaProgram, type KafkaLibraries, kafkaLibraries } from './kafka-libraries.ts';
 import { cacheFolder, REPOSITORY } from './repository.ts';
 import { endProcess, waitForLog } from './wait-for-log.ts';
 
@@ -26,25 +27,36 @@ export interface ConsumedRecord {
 export interface TopicReader {
   /** The port of 127.0.0.1 it answers on. */
   readonly port: number;
-  stop(): Promise<void>;
+  /** Ends it. */
+  discard(): Promise<void>;
 }
 
 /** Starts the reader (0.3 s; the first time also compiles it, 1 s). */
 export async function startTopicReader(): Promise<TopicReader> {
   const libraries = await kafkaLibraries();
-  const classes = await compileReader(libraries);
-  const logFile = join(temporaryFolder('topic-reader'), 'reader.log');
+  const jar = await compileReader(libraries);
+  const folder = temporaryFolder('topic-reader');
+  const archive = classArchive(`${basename(jar, '.jar')}-${basename(libraries.folder)}`, folder);
+  const logFile = join(folder, 'reader.log');
   writeFileSync(logFile, '');
-  const classPath = `${classes}:${libraries.classPath}`;
+  const classPath = `${jar}:${libraries.classPath}`;
   const flags = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xmx256m', '-Dlog4j2.level=OFF'];
-  const child = spawnGuarded(libraries.java, [...flags, '-cp', classPath, 'TopicReader'], {
+  const child = spawnGuarded(libraries.java, [...flags, ...archive.flags, '-cp', classPath, 'TopicReader'], {
     logFile,
     endWith: 'KILL',
     stdin: 'pipe',
   });
   await waitForLog(child, logFile, /listening on \d+\n/, 'the topic reader');
   const port = Number(/listening on (\d+)/.exec(readFileSync(logFile, 'utf8'))?.[1]);
-  return { port, stop: () => endProcess(child, 'SIGKILL') };
+  return {
+    port,
+    discard: async () => {
+      // It ends by itself, in good order, at the end of its input.
+      if (archive.writes) child.stdin?.end();
+      await endProcess(child, archive.writes ? 'SIGTERM' : 'SIGKILL');
+      archive.keep();
+    },
+  };
 }
 
 /**
@@ -97,21 +109,23 @@ function escapeProperty(value: string): string {
   return value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
 }
 
-/** The folder with the compiled class; named by the source's hash, shown by an atomic rename. */
+/**
+ * The compiled class as a jar (an archive of classes takes no folders); named by the source's hash, shown by an atomic
+ * rename.
+ */
 async function compileReader(libraries: KafkaLibraries): Promise<string> {
   const source = join(REPOSITORY, 'test', 'stack', 'TopicReader.java');
   const hash = createHash('sha256').update(readFileSync(source)).digest('hex').slice(0, 12);
-  const folder = join(cacheFolder('kafka'), `topic-reader-${hash}`);
-  if (existsSync(folder)) return folder;
-  if (libraries.javac === undefined) throw new Error('`javac` is not installed');
-  const work = mkdtempSync(`${folder}.part-`);
+  const jar = join(cacheFolder('kafka'), `topic-reader-${hash}.jar`);
+  if (existsSync(jar)) return jar;
+  const run = promisify(execFile);
+  const work = mkdtempSync(`${jar}.part-`);
   try {
-    await promisify(execFile)(libraries.javac, ['-cp', libraries.classPath, '-d', work, source]);
-    if (!existsSync(folder)) renameSync(work, folder);
-  } catch (error) {
-    if (!existsSync(folder)) throw error;
+    await run(javaProgram('javac'), ['-cp', libraries.classPath, '-d', work, source]);
+    await run(javaProgram('jar'), ['--create', '--file', `${work}/reader.jar`, '-C', work, '.']);
+    renameSync(`${work}/reader.jar`, jar);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
-  return folder;
+  return jar;
 }
