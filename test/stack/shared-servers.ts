@@ -1,7 +1,7 @@
 // One Kafka, one Postgres and one topic reader for a whole test run, each started when a test first asks for it. The
 // tests run in threads, so they ask over a local socket: one line with a name, one line of JSON in return.
 
-import { createConnection, createServer, type Server } from 'node:net';
+import { type AddressInfo, createConnection, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { startKafka } from './kafka-broker.ts';
 import { type PostgresAddress, startPostgres } from './postgres-server.ts';
