@@ -1,0 +1,81 @@
+// How record batches that are bytes already pass through kafkajs 2.2.4's own `send()`: as a `messages` that answers the calls
+// kafkajs makes of an array. Everything else (metadata, leaders, retries, sequence numbers, transactions, heads of batches,
+// compression) stays kafkajs's. It was found by reading that version, so it is checked at start (hand-over-check.ts).
+import type { Message } from 'kafkajs';
+import { Failure } from '../model/failure.ts';
+import type { EncodedBatch } from './record-batch.ts';
+
+/**
+ * The `messages` of one topic for `send()` or `sendBatch()`; one batch for each partition at most.
+ *
+ * With `once`, kafkajs may take each batch for one request only and gets a Failure (`kafka`, not retryable here) when it asks
+ * for more: its retry gives records new sequence numbers while the first request may still be under way, which writes them
+ * twice (ledger.md, Several brokers). `again` is for a send of one partition alone, whose retry keeps the numbers.
+ */
+export function preEncoded(batches: readonly EncodedBatch[], use: 'once' | 'again'): Message[] {
+  const byPartition: Record<number, PartitionMessages> = {};
+  for (const batch of batches) {
+    if (byPartition[batch.partition]) {
+      throw new Failure(`two batches of partition ${batch.partition} in one send`, { kind: 'internal' });
+    }
+    byPartition[batch.partition] = partitionMessages(batch, use);
+  }
+  const messages: MessagesOfTopic = {
+    // sendBatch() looks for a message without a value.
+    find: () => undefined,
+    // groupMessagesPerPartition() sorts messages into an object by partition, with its partitioner.
+    reduce: () => byPartition,
+  };
+  return messages as unknown as Message[];
+}
+
+/** What kafkajs calls of `messages`. */
+interface MessagesOfTopic {
+  find(predicate: unknown): undefined;
+  reduce(reducer: unknown, initial: unknown): Readonly<Record<number, PartitionMessages>>;
+}
+
+/** What kafkajs calls of the messages of one partition. */
+interface PartitionMessages {
+  /** Moves the sequence number on. */
+  readonly length: number;
+  map(mapper: (...args: never[]) => unknown): unknown[];
+}
+
+function partitionMessages({ partition, count, bytes }: EncodedBatch, use: 'once' | 'again'): PartitionMessages {
+  let taken = false;
+  return {
+    length: count,
+    map: (mapper) => {
+      // `m => m.timestamp`: none given, so kafkajs takes the present time.
+      if (mapper.length < 2) return [];
+      // `(message, i) => Record(…)`: the records of the request that is being made.
+      if (taken && use === 'once') throw sentTwice(partition);
+      taken = true;
+      return encodedRecords(count, bytes);
+    },
+  };
+}
+
+/**
+ * The records of a batch as RecordBatch() and Encoder see them: an array of `count` encoders, of which only the first is
+ * there and holds all bytes.
+ */
+function encodedRecords(count: number, bytes: Buffer): unknown[] {
+  const all = { buf: bytes, buffer: bytes };
+  const records: unknown[] = [all];
+  records.length = count;
+  return Object.assign(records, {
+    // "Are all of one type?" and "Is any of them no encoder?"
+    every: () => true,
+    some: () => false,
+    forEach: (write: (encoder: typeof all) => void) => write(all),
+  });
+}
+
+function sentTwice(partition: number): Failure {
+  return new Failure(`kafkajs was about to send partition ${partition} a second time`, {
+    kind: 'kafka',
+    code: 'SENT_TWICE',
+  });
+}
