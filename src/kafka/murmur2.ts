@@ -29,6 +29,6 @@ export function murmur2(bytes: Uint8Array, start = 0, end: number = bytes.length
 }
 
 /** The partition (0 … partitions - 1) of the key `bytes[start … end)`, as the Java client's default partitioner chooses it. */
-export function partitionOfKey(bytes: Uint8Array, partitions: number, start = 0, end: number = bytes.length): number {
+export function murmur2Partition(bytes: Uint8Array, partitions: number, start = 0, end: number = bytes.length): number {
   return (murmur2(bytes, start, end) & 0x7fff_ffff) % partitions;
 }
