@@ -8,7 +8,7 @@ import { kafkaFailure } from './errors.ts';
 import { loadKafkajs } from './kafkajs.ts';
 import type { KafkajsConnectionOptions, KafkajsLogEntry } from './kafkajs-types.ts';
 import { saslMechanism } from './security.ts';
-import { createSockets } from './sockets.ts';
+import { CLOSED_TEXT, createSockets } from './sockets.ts';
 
 /** Below the transaction timeout of 10 s, so that a lost answer is noticed while its transaction can still be ended. */
 export const REQUEST_TIMEOUT: Milliseconds = 4500;
@@ -73,7 +73,7 @@ export function createKafkaClient(settings: KafkaSettings, options: KafkaClientO
     kafka: new library.Kafka({ ...shared, brokers, retry: RETRY, logLevel: level as logLevel, logCreator }),
     connectionOptions: { ...shared, logger: internals.createLogger({ level, logCreator }) },
     failure: (error, doing, topic) => kafkaFailure(error, doing, brokers, topic),
-    close: () => sockets.destroy('the Kafka client was closed'),
+    close: () => sockets.destroy(),
   };
 }
 
@@ -96,7 +96,7 @@ const CONCURRENT_TRANSACTIONS = 'another concurrent operation on the same transa
 
 function forwardLog({ level, log }: KafkajsLogEntry, onLog: KafkaClientOptions['onLog']): void {
   const text = typeof log.error === 'string' ? `${log.message}: ${log.error}` : log.message;
-  if (!onLog || text.includes(CONCURRENT_TRANSACTIONS)) return;
+  if (!onLog || text.includes(CONCURRENT_TRANSACTIONS) || text.includes(CLOSED_TEXT)) return;
   const name = level <= 1 ? 'error' : level === 2 ? 'warn' : level === 4 ? 'info' : 'debug';
   onLog({ level: name, message: text, ...(typeof log.broker === 'string' ? { broker: log.broker } : {}) });
 }

@@ -2,6 +2,8 @@
 // correction is checked at every start; test/kafka/read/corrections.test.ts shows each defect without it.
 import { Failure } from '../model/failure.ts';
 import { crc32c } from './crc32c.ts';
+import { kafkajsMessages } from './kafkajs-messages.ts';
+import type { KafkajsDecoder } from './kafkajs-types.ts';
 
 /** One defect: where it is, what replaces it, and a cheap proof that kafkajs now behaves. */
 interface Correction {
@@ -46,11 +48,18 @@ export function checkCorrections(require: NodeJS.Require): void {
   }
 }
 
+const DECODE_MESSAGES = 'kafkajs/src/protocol/requests/fetch/v4/decodeMessages';
 const CHECKSUM = 'kafkajs/src/protocol/recordBatch/crc32C';
 const FILTER = 'kafkajs/src/consumer/filterAbortedMessages';
 const REQUEST_QUEUE = 'kafkajs/src/network/requestQueue';
 
 const CORRECTIONS: readonly Correction[] = [
+  {
+    defect: 'a batch that compaction has emptied is fetched for ever, and one of 120,000 records overflows the stack',
+    install: (require) => replace(require, DECODE_MESSAGES, decodeMessagesWith(require(DECODE_MESSAGES))),
+    holds: (require) =>
+      require(DECODE_MESSAGES).name === 'decodeMessages2' && kafkajsMessages(EMPTIED_BATCH).length === 1,
+  },
   {
     defect: 'the checksum of a batch is computed byte by byte',
     install: (require) => replace(require, CHECKSUM, crc32c),
@@ -70,6 +79,29 @@ const CORRECTIONS: readonly Correction[] = [
     holds: (require) => require(REQUEST_QUEUE).prototype.scheduleCheckPendingRequests === scheduleCheckPendingRequests,
   },
 ];
+
+type DecodeMessages = (decoder: KafkajsDecoder) => Promise<unknown[]>;
+
+/** A batch of magic 2 without a record; offsets 0 to 2 of a transaction once. */
+const EMPTIED_BATCH = Buffer.from(
+  '0000000000000000 00000031 00000000 02 00000000 0010 00000002 0000000000000000 0000000000000000 0000000000000001 0000 00000000 00000000'.replaceAll(
+    ' ',
+    '',
+  ),
+  'hex',
+);
+const RECORDS_LENGTH = 4;
+const MAGIC_AT = 16;
+
+/** kafkajs's decoder of the `records` field for formats before magic 2, ours for magic 2. */
+function decodeMessagesWith(original: DecodeMessages): DecodeMessages {
+  return async function decodeMessages2(decoder) {
+    if (decoder.buffer[decoder.offset + RECORDS_LENGTH + MAGIC_AT] !== 2) return original(decoder);
+    const length = decoder.readInt32();
+    if (length <= 0 || !decoder.canReadBytes(length)) return [];
+    return kafkajsMessages(decoder.readBytes(length) ?? Buffer.alloc(0));
+  };
+}
 
 function replace(require: NodeJS.Require, path: string, exports: unknown): void {
   require(path);

@@ -38,6 +38,8 @@ export const ERROR_MEANINGS: Readonly<Record<string, ErrorMeaning>> = {
     'choose an offset between its log start and its end',
   ),
   UNKNOWN_TOPIC_OR_PARTITION: topic('{topic} does not exist', 'create it: `pgtally topics create {name}`'),
+  // Not Kafka's: a partition number beyond those there are.
+  UNKNOWN_PARTITION: topic('{topic} has no such partition', '`pgtally topics describe {name}` shows its partitions'),
   UNKNOWN_TOPIC_ID: topic('{topic} was deleted or made anew', 'create it: `pgtally topics create {name}`'),
   LEADER_NOT_AVAILABLE: topic('a partition of {topic} has no leader', BRING_BACK, true),
   NOT_LEADER_FOR_PARTITION: downtime('the leader of a partition of {topic} moved'),

@@ -2,6 +2,7 @@
 // kafkajs nests its causes; everyone else branches on `kind`, `retryable` and `code`.
 import { Failure, type FailureKind } from '../model/failure.ts';
 import { ERROR_MEANINGS, LATER_CODES } from './error-codes.ts';
+import { loadKafkajs } from './kafkajs.ts';
 
 /** The fields that errors of kafkajs, Node's net and Node's tls may carry. */
 interface ForeignError extends Error {
@@ -58,6 +59,12 @@ export function codeFailure(name: string, doing: string, topic?: string, detail?
     code: found.code,
     ...(found.hint === undefined ? {} : { hint: found.hint }),
   });
+}
+
+/** Kafka's name of an error code in an answer, as kafkajs spells it; `ERROR_123` for one that neither of us knows. */
+export function errorName(code: number): string {
+  const known = LATER_CODES[code] ?? loadKafkajs().internals.createErrorFromCode(code).type;
+  return known === 'KAFKAJS_UNKNOWN_ERROR_CODE' ? `ERROR_${code}` : known;
 }
 
 /** From the outermost error to what caused it: kafkajs's retry wrappers, its aggregates and Node's AggregateError opened. */

@@ -11,11 +11,16 @@ const KEEP_ALIVE_DELAY: Milliseconds = 60_000;
 /** After kafkajs's own connection timer, which reports the timeout but leaves the socket trying. */
 const ABANDON_AFTER: Milliseconds = 100;
 
+/** `code` of the error that a socket ends with when we close it ourselves. */
+export const CLOSED_CODE = 'ECLOSED';
+/** Its message, by which kafkajs's log of it is known. */
+export const CLOSED_TEXT = 'the connection was closed by pgtally';
+
 export interface Sockets {
   /** kafkajs's `socketFactory`. */
   readonly factory: KafkajsSocketFactory;
-  /** Destroys every open socket; requests under way fail with `reason`. */
-  destroy(reason: string): void;
+  /** Destroys every open socket; requests under way fail. */
+  destroy(): void;
 }
 
 /** Sockets to brokers under `tls` (absent: plain), each given up when not connected within `connectionTimeout`. */
@@ -34,11 +39,15 @@ export function createSockets(tls: KafkaSettings['tls'], connectionTimeout: Mill
       });
       return socket;
     },
-    destroy: (reason) => {
-      for (const socket of open) socket.destroy(Object.assign(new Error(reason), { code: 'ECLOSED' }));
-      open.clear();
+    destroy: () => {
+      for (const socket of open) socket.destroy(closedError());
     },
   };
+}
+
+/** What a socket that we close ends with, so that whoever waits on it fails at once. */
+export function closedError(): Error {
+  return Object.assign(new Error(CLOSED_TEXT), { code: CLOSED_CODE });
 }
 
 function openSocket({ host, port, onConnect }: KafkajsSocketRequest, tls: KafkaSettings['tls']): Socket {

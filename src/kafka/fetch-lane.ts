@@ -1,0 +1,124 @@
+// Fetching from one broker: a single request at a time for all partitions it leads, never for one whose callback lags. A
+// partition that cannot be read here any more is given back; who leads it now is reader.ts's question.
+import type { Failure } from '../model/failure.ts';
+import type { Bytes, Milliseconds } from '../model/units.ts';
+import type { Cluster } from './cluster.ts';
+import type { PartitionFeed } from './partition-feed.ts';
+import { type FetchedPartition, fetchRequest } from './protocols.ts';
+import type { Isolation } from './record.ts';
+
+export interface LaneSettings {
+  readonly cluster: Cluster;
+  readonly topic: string;
+  readonly isolation: Isolation;
+  /** How long the broker waits for records. */
+  readonly maxWait: Milliseconds;
+  /** Of an answer, and of what waits for callbacks. */
+  readonly maxBytes: Bytes;
+  /** Of one partition in an answer. */
+  readonly partitionBytes: Bytes;
+  /** Called after each answer. */
+  readonly onProgress: () => void;
+}
+
+export interface LaneOptions extends LaneSettings {
+  readonly node: number;
+  /** A partition was read, if only to find nothing. */
+  readonly onRead: (feed: PartitionFeed) => void;
+  /** The broker answered with an error code for a partition; the lane has let it go. */
+  readonly onRefused: (feed: PartitionFeed, code: number) => void;
+  /** The request failed; told for each partition it was for, which the lane has let go. */
+  readonly onUnreachable: (feed: PartitionFeed, failure: Failure) => void;
+}
+
+export interface FetchLane {
+  add(feed: PartitionFeed): void;
+  /** A callback made room, or somebody began to wait. */
+  wake(): void;
+  /** Ends after the request under way; closing the cluster ends that at once. */
+  close(): void;
+}
+
+/** While a partition is held back by its callback, the others' long wait may not keep it from being fetched again. */
+const WAIT_WHILE_HELD: Milliseconds = 20;
+
+/** A lane without partitions; it fetches as soon as it has some. */
+export function openLane(options: LaneOptions): FetchLane {
+  const feeds = new Set<PartitionFeed>();
+  let turn = 0;
+  let closed = false;
+  let signal: (() => void) | undefined;
+
+  const idle = () =>
+    new Promise<void>((resolve) => {
+      signal = resolve;
+    });
+
+  const accept = (answers: readonly FetchedPartition[], begun: number) => {
+    for (const answer of answers) {
+      const feed = [...feeds].find(({ partition }) => partition === answer.partition);
+      if (!feed) continue;
+      if (answer.errorCode === 0) {
+        options.onRead(feed);
+        feed.accept(answer, begun);
+      } else {
+        feeds.delete(feed);
+        options.onRefused(feed, answer.errorCode);
+      }
+    }
+  };
+
+  const run = async () => {
+    while (!closed) {
+      for (const feed of feeds) if (feed.ended) feeds.delete(feed);
+      options.onProgress();
+      const room = options.maxBytes - [...feeds].reduce((total, { waitingBytes }) => total + waitingBytes, 0);
+      const ready = room > 0 ? [...feeds].filter((feed) => !feed.full) : [];
+      if (ready.length === 0) {
+        await idle();
+        continue;
+      }
+      // Only the first partition of a request is sure to get a whole batch, so each is first in its turn (KIP-74).
+      const first = turn++ % ready.length;
+      const order = [...ready.slice(first), ...ready.slice(0, first)];
+      const held = ready.length < feeds.size;
+      const maxWait = order.some(({ awaited }) => awaited) ? 0 : held ? WAIT_WHILE_HELD : options.maxWait;
+      const begun = performance.now();
+      try {
+        const { partitions } = await options.cluster.request(
+          options.node,
+          fetchRequest({
+            topic: options.topic,
+            isolation: options.isolation,
+            maxWait,
+            maxBytes: room,
+            partitions: order.map(({ partition, fetchOffset }) => ({
+              partition,
+              offset: fetchOffset ?? 0,
+              maxBytes: options.partitionBytes,
+            })),
+          }),
+        );
+        if (!closed) accept(partitions, begun);
+      } catch (error) {
+        const lost = [...feeds];
+        feeds.clear();
+        for (const feed of lost) options.onUnreachable(feed, error as Failure);
+      }
+    }
+  };
+
+  // `run` handles every failure of a request; what it throws beyond that is a defect and must be seen.
+  void run();
+  return {
+    add: (feed) => {
+      feeds.add(feed);
+      signal?.();
+    },
+    wake: () => signal?.(),
+    close: () => {
+      closed = true;
+      signal?.();
+    },
+  };
+}
