@@ -38,7 +38,7 @@ export function startScram(password: string, nonce: string = randomBytes(18).toS
       return `${withoutProof},p=${xor(clientKey, signature).toString('base64')}`;
     },
     verify(serverFinal) {
-      const proof = Buffer.from(attributes(serverFinal)['v'] ?? '', 'base64');
+      const proof = Buffer.from(attributes(serverFinal).v ?? '', 'base64');
       if (!expected || proof.length !== expected.length || !timingSafeEqual(proof, expected)) {
         throw new Failure('the server does not know the password it asked for', {
           kind: 'authentication',

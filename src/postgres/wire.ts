@@ -1,10 +1,11 @@
-// Between a server's byte stream and postgres.js: frames the messages, answers authentication, and takes the data of a
+// Between a server's byte stream and postgres.js: answers authentication, and takes the data of a
 // COPY out of the stream before postgres.js sees it. postgres.js then sees a COPY as a plain statement that ends with
 // its CommandComplete, so none of the defects of its COPY streams can occur: a destroyed stream that hangs the
 // connection, the end of a COPY that is lost with the socket paused on Node 20, one object a row.
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { Failure } from '../model/failure.ts';
+import { createDeframer } from './frames.ts';
 import type { Login } from './login.ts';
 
 /** Takes the payload of COPY data in order, split anywhere. Reading pauses while a returned promise is pending. */
@@ -44,8 +45,8 @@ const TERMINATE = Buffer.from([0x58, 0, 0, 0, 4]);
 const COPY_FAIL = Buffer.from([0x66, 0, 0, 0, 5, 0]);
 /** libpq's limit for a message before the login is done: what is longer is not Postgres. */
 const MAX_LOGIN_MESSAGE = 30_000;
+const MAX_MESSAGE = 0x7fffffff;
 
-const COPY_DATA = 'd'.charCodeAt(0);
 const COPY_DONE = 'c'.charCodeAt(0);
 const COPY_OUT = 'H'.charCodeAt(0);
 const COPY_IN = 'G'.charCodeAt(0);
@@ -91,26 +92,23 @@ export function createWire(transport: Socket, login: Login, strange: () => Failu
 
   let sink: CopySink | undefined;
   let sinkFailed: (error: unknown) => void = () => undefined;
-  /** Counts the sinks, so that the promise of a former one resumes nothing. */
+  /** Counts the sinks, so that the promise of a former one changes nothing. */
   let epoch = 0;
-  let waiting = false;
-  /** Bytes received while a sink was busy, or the beginning of a message that is not complete. */
-  let rest: Buffer | undefined;
-  /** Parts of a long message that is not COPY data, and the bytes it still lacks. */
-  let parts: Buffer[] = [];
-  let partsLack = 0;
-  /** Bytes of a COPY payload that are still to come. */
-  let payloadLeft = 0;
+
+  const frames = createDeframer({
+    message: handle,
+    payload: deliver,
+    limit: () => (loggedIn ? MAX_MESSAGE : MAX_LOGIN_MESSAGE),
+    malformed: () => destroy(strange()),
+  });
 
   function destroy(reason?: unknown): void {
     if (closed) return;
     closed = true;
     failure = reason instanceof Failure ? reason : (fatal ?? reason);
+    frames.stop();
     transport.destroy();
-    for (const resolve of ready) resolve();
-    ready = [];
-    rest = undefined;
-    parts = [];
+    wakeReady();
     // Later: postgres.js would go on writing to a socket that was closed inside one of its own handlers.
     setImmediate(() => {
       socket.emit('close', false);
@@ -118,80 +116,12 @@ export function createWire(transport: Socket, login: Login, strange: () => Failu
     });
   }
 
-  function receive(chunk: Buffer): void {
-    if (closed) return;
-    if (waiting) {
-      rest = rest ? Buffer.concat([rest, chunk]) : chunk;
-      return;
-    }
-    consume(rest ? Buffer.concat([rest, chunk]) : chunk);
+  function wakeReady(): void {
+    const waiters = ready;
+    ready = [];
+    for (const resolve of waiters) resolve();
   }
 
-  /** Takes apart what has arrived, until its end or until the sink asks to wait. */
-  function consume(bytes: Buffer): void {
-    rest = undefined;
-    const size = bytes.length;
-    let at = 0;
-    // Payloads are moved together over their five-byte headers, so that the sink gets one chunk a read, not one a row.
-    let runStart = 0;
-    let runEnd = 0;
-    if (payloadLeft > 0) {
-      at = Math.min(payloadLeft, size);
-      payloadLeft -= at;
-      runEnd = at;
-    } else if (partsLack > 0) {
-      at = Math.min(partsLack, size);
-      parts.push(bytes.subarray(0, at));
-      partsLack -= at;
-      if (partsLack > 0) return;
-      const whole = Buffer.concat(parts);
-      parts = [];
-      handle(whole);
-      runStart = at;
-      runEnd = at;
-    }
-    while (at + HEADER <= size) {
-      const type = bytes[at] as number;
-      const length = bytes.readUInt32BE(at + 1);
-      const stop = at + 1 + length;
-      if (length < 4 || (!loggedIn && length > MAX_LOGIN_MESSAGE)) {
-        destroy(strange());
-        return;
-      }
-      if (type === COPY_DATA) {
-        const from = at + HEADER;
-        const to = Math.min(stop, size);
-        if (runEnd === runStart) {
-          runStart = from;
-          runEnd = to;
-        } else if (sink) {
-          bytes.copyWithin(runEnd, from, to);
-          runEnd += to - from;
-        }
-        payloadLeft = stop - to;
-        at = to;
-        continue;
-      }
-      if (runEnd > runStart && deliver(bytes.subarray(runStart, runEnd))) {
-        rest = bytes.subarray(at);
-        return;
-      }
-      runStart = 0;
-      runEnd = 0;
-      if (stop > size) {
-        parts = [bytes.subarray(at)];
-        partsLack = stop - size;
-        return;
-      }
-      handle(bytes.subarray(at, stop));
-      if (closed) return;
-      at = stop;
-    }
-    if (at < size) rest = bytes.subarray(at);
-    if (runEnd > runStart) deliver(bytes.subarray(runStart, runEnd));
-  }
-
-  /** True when the sink asks to wait: nothing more may be consumed until it is done. */
   function deliver(payload: Buffer): boolean {
     if (!sink) return false;
     const mine = epoch;
@@ -207,30 +137,27 @@ export function createWire(transport: Socket, login: Login, strange: () => Failu
       (error: unknown) => mine === epoch && sinkFailed(error),
     );
     if (!pending || mine !== epoch) return false;
-    waiting = true;
     transport.pause();
     return true;
   }
 
   function goOn(): void {
-    if (!waiting || closed) return;
-    waiting = false;
-    if (rest) consume(rest);
-    if (!waiting) transport.resume();
+    if (!frames.paused || closed) return;
+    frames.resume();
+    if (!frames.paused) transport.resume();
   }
 
   function handle(message: Buffer): void {
     switch (message[0]) {
       case COPY_OUT:
       case COPY_DONE:
+      case NEGOTIATE_VERSION:
         return;
       case COPY_IN:
         transport.write(COPY_FAIL);
         return;
       case AUTHENTICATION:
         authenticate(message.subarray(HEADER));
-        return;
-      case NEGOTIATE_VERSION:
         return;
       case ERROR:
         fatal ??= fatalError(message);
@@ -244,15 +171,12 @@ export function createWire(transport: Socket, login: Login, strange: () => Failu
         parameters.set(name, value);
         break;
       }
-      case READY: {
+      case READY:
         loggedIn = true;
         transaction = message[HEADER] === 0x49 ? 'idle' : message[HEADER] === 0x54 ? 'open' : 'failed';
         socket.emit('data', message);
-        const waiters = ready;
-        ready = [];
-        for (const resolve of waiters) resolve();
+        wakeReady();
         return;
-      }
     }
     socket.emit('data', message);
   }
@@ -268,7 +192,7 @@ export function createWire(transport: Socket, login: Login, strange: () => Failu
     }
   }
 
-  transport.on('data', receive);
+  transport.on('data', (chunk: Buffer) => frames.push(chunk));
   transport.on('drain', () => socket.emit('drain'));
   transport.on('error', (error) => destroy(error));
   transport.on('close', () => destroy());
