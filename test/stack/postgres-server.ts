@@ -1,8 +1,8 @@
 // One real Postgres server on every loopback address of a free port, or the one that PGTALLY_TEST_POSTGRES names.
 
 import { type ChildProcess, execFile } from 'node:child_process';
-import { appendFileSync, chmodSync, chownSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { appendFileSync, chmodSync, chownSync, cpSync, statSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { spawnGuarded, temporaryFolder } from './guard.ts';
 import { freePorts } from './ports.ts';
@@ -10,6 +10,9 @@ import { embeddedPostgres, installedPostgres } from './postgres-binaries.ts';
 import { endProcess, StartFailure, waitForLog } from './wait-for-log.ts';
 
 const run = promisify(execFile);
+
+/** Postgres refuses to run as root. `nobody` exists by number everywhere: no account has to be made. */
+const SERVER_USER = process.getuid?.() === 0 ? 65_534 : undefined;
 
 /** How to reach a server as its superuser. */
 export interface PostgresAddress {
@@ -35,6 +38,8 @@ export interface PostgresServer extends PostgresAddress {
 }
 
 export interface PostgresOptions {
+  /** Folder of `initdb` and `postgres`. Default: this machine's, else the npm package's. */
+  readonly binaries?: string;
   /** Default 300. A fleet benchmark asks for 1,200 and more. */
   readonly maxConnections?: number;
   /** Lines for postgresql.conf; they win over ours. Files they name may be written to `folder`. */
@@ -47,8 +52,7 @@ export interface PostgresOptions {
 
 /** A new, empty server of this machine's binaries, or of the npm package's; ready in about a second. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
-  const installed = await installedPostgres();
-  const bin = 'folder' in installed ? installed.folder : await embeddedPostgres();
+  const bin = reachableForServer(options.binaries ?? (await findBinaries()));
   for (let attempt = 1; ; attempt++) {
     try {
       return await startOnce(bin, options);
@@ -59,13 +63,30 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   }
 }
 
+async function findBinaries(): Promise<string> {
+  const installed = await installedPostgres();
+  return 'folder' in installed ? installed.folder : embeddedPostgres();
+}
+
+/** The binaries, or a copy of them where they lie in a folder that the server's user may not enter (root's home). */
+function reachableForServer(bin: string): string {
+  if (SERVER_USER === undefined) return bin;
+  for (let folder = bin; folder !== dirname(folder); folder = dirname(folder)) {
+    if ((statSync(folder).mode & 0o005) === 0o005) continue;
+    const copy = join(temporaryFolder('postgres-binaries'), 'native');
+    // `bin` has its libraries beside it, found by symbolic links that are relative.
+    cpSync(dirname(bin), copy, { recursive: true, verbatimSymlinks: true });
+    return join(copy, basename(bin));
+  }
+  return bin;
+}
+
 async function startOnce(bin: string, options: PostgresOptions): Promise<PostgresServer> {
   const folder = temporaryFolder('postgres');
   const dataFolder = join(folder, 'data');
   const logFile = join(folder, 'postgres.log');
-  // Postgres refuses to run as root. `nobody` exists by number everywhere, no account has to be made.
-  const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
-  if (user.uid !== undefined) chownSync(folder, user.uid, user.gid);
+  const user = SERVER_USER === undefined ? {} : { uid: SERVER_USER, gid: SERVER_USER };
+  if (SERVER_USER !== undefined) chownSync(folder, SERVER_USER, SERVER_USER);
   chmodSync(folder, 0o755);
   const initdb = ['-D', dataFolder, '-U', 'postgres', '--auth=trust', '--no-sync', '--encoding=UTF8', '--locale=C'];
   await run(join(bin, 'initdb'), [...initdb, '--no-instructions'], { ...user, cwd: '/' });
@@ -87,7 +108,7 @@ async function startOnce(bin: string, options: PostgresOptions): Promise<Postgre
     child = spawnGuarded(join(bin, 'postgres'), ['-D', dataFolder], {
       logFile,
       endWith: 'QUIT',
-      ...(user.uid === undefined ? {} : { user: user.uid }),
+      ...(SERVER_USER === undefined ? {} : { user: SERVER_USER }),
     });
     await waitForLog(child, logFile, /ready to accept connections/, 'Postgres');
   };

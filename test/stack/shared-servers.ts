@@ -3,8 +3,8 @@
 
 import { type AddressInfo, createConnection, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
-import { startKafka } from './kafka-broker.ts';
-import { type PostgresAddress, startPostgres } from './postgres-server.ts';
+import { findKafka, findPostgres } from './find-servers.ts';
+import type { PostgresAddress } from './postgres-server.ts';
 import { startTopicReader } from './topic-reader.ts';
 
 export interface SharedServers {
@@ -17,11 +17,11 @@ type Started = { address: unknown; discard(): Promise<void> };
 
 const STARTERS: { readonly [Name in keyof SharedServers]: () => Promise<Started> } = {
   kafka: async () => {
-    const kafka = await startKafka();
+    const kafka = await findKafka();
     return { address: { bootstrap: kafka.bootstrap }, discard: () => kafka.discard() };
   },
   postgres: async () => {
-    const server = await startPostgres();
+    const server = await findPostgres();
     const { host, port, user, password } = server;
     return { address: { host, port, user, password }, discard: () => server.discard() };
   },

@@ -2,14 +2,13 @@
 
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
-import { classArchive } from './class-archive.ts';
 import { spawnGuarded, temporaryFolder } from './guard.ts';
-import { javaProgram, type KafkaLibraries, kafkaLibraries } from './kafka-libraries.ts';
+import { type KafkaLibraries, kafkaLibraries } from './kafka-libraries.ts';
 import { cacheFolder, REPOSITORY } from './repository.ts';
 import { endProcess, waitForLog } from './wait-for-log.ts';
 
@@ -34,29 +33,20 @@ export interface TopicReader {
 /** Starts the reader (0.3 s; the first time also compiles it, 1 s). */
 export async function startTopicReader(): Promise<TopicReader> {
   const libraries = await kafkaLibraries();
-  const jar = await compileReader(libraries);
+  const classes = await compileReader(libraries);
   const folder = temporaryFolder('topic-reader');
-  const archive = classArchive(`${basename(jar, '.jar')}-${basename(libraries.folder)}`, folder);
   const logFile = join(folder, 'reader.log');
   writeFileSync(logFile, '');
-  const classPath = `${jar}:${libraries.classPath}`;
+  const classPath = `${classes}:${libraries.classPath}`;
   const flags = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xmx256m', '-Dlog4j2.level=OFF'];
-  const child = spawnGuarded(libraries.java, [...flags, ...archive.flags, '-cp', classPath, 'TopicReader'], {
+  const child = spawnGuarded(libraries.java, [...flags, '-cp', classPath, 'TopicReader'], {
     logFile,
     endWith: 'KILL',
     stdin: 'pipe',
   });
   await waitForLog(child, logFile, /listening on \d+\n/, 'the topic reader');
   const port = Number(/listening on (\d+)/.exec(readFileSync(logFile, 'utf8'))?.[1]);
-  return {
-    port,
-    discard: async () => {
-      // It ends by itself, in good order, at the end of its input.
-      if (archive.writes) child.stdin?.end();
-      await endProcess(child, archive.writes ? 'SIGTERM' : 'SIGKILL');
-      archive.keep();
-    },
-  };
+  return { port, discard: () => endProcess(child, 'SIGKILL') };
 }
 
 /**
@@ -109,23 +99,22 @@ function escapeProperty(value: string): string {
   return value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
 }
 
-/**
- * The compiled class as a jar (an archive of classes takes no folders); named by the source's hash, shown by an atomic
- * rename.
- */
+/** The folder of the compiled class; named by the source's hash, shown by an atomic rename. */
 async function compileReader(libraries: KafkaLibraries): Promise<string> {
   const source = join(REPOSITORY, 'test', 'stack', 'TopicReader.java');
   const hash = createHash('sha256').update(readFileSync(source)).digest('hex').slice(0, 12);
-  const jar = join(cacheFolder('kafka'), `topic-reader-${hash}.jar`);
-  if (existsSync(jar)) return jar;
-  const run = promisify(execFile);
-  const work = mkdtempSync(`${jar}.part-`);
+  const folder = join(cacheFolder('kafka'), `topic-reader-${hash}`);
+  if (existsSync(folder)) return folder;
+  const work = mkdtempSync(`${folder}.part-`);
+  const compiler = ['-cp', libraries.classPath, 'org.eclipse.jdt.internal.compiler.batch.Main'];
+  const jars = readdirSync(libraries.folder).map((name) => join(libraries.folder, name));
   try {
-    await run(javaProgram('javac'), ['-cp', libraries.classPath, '-d', work, source]);
-    await run(javaProgram('jar'), ['--create', '--file', `${work}/reader.jar`, '-C', work, '.']);
-    renameSync(`${work}/reader.jar`, jar);
+    await promisify(execFile)(libraries.java, [...compiler, '-17', '-cp', jars.join(':'), '-d', work, source]);
+    renameSync(work, folder);
+  } catch (error) {
+    if (!existsSync(folder)) throw error;
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
-  return jar;
+  return folder;
 }
