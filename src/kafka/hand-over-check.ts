@@ -33,7 +33,7 @@ export async function checkHandOver(internals: KafkajsInternals): Promise<void> 
     for (;;) {
       const started = Date.now();
       const theirs = encodeRequest(internals, SAMPLE.map(toMessage), transactionalId);
-      const ours = encodeRequest(internals, preEncoded([encodeRecords(0, SAMPLE)], 'once'), transactionalId);
+      const ours = encodeRequest(internals, preEncoded([encodeRecords(0, SAMPLE)]), transactionalId);
       const [expected, actual] = await Promise.all([theirs, ours]);
       // Both hold the time of their making, which was one and the same unless the clock moved on between them.
       if (Date.now() === started && !expected.equals(actual)) throw differs('the bytes of a Produce request differ');

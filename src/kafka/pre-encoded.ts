@@ -6,19 +6,32 @@ import { Failure } from '../model/failure.ts';
 import type { EncodedBatch } from './record-batch.ts';
 
 /**
- * The `messages` of one topic for `send()` or `sendBatch()`; one batch for each partition at most.
- *
- * With `once`, kafkajs may take each batch for one request only and gets a Failure (`kafka`, not retryable here) when it asks
- * for more: its retry gives records new sequence numbers while the first request may still be under way, which writes them
- * twice (ledger.md, Several brokers). `again` is for a send of one partition alone, whose retry keeps the numbers.
+ * Called each time kafkajs takes a batch for a request, with how often it took that batch before; what it throws fails the
+ * send before anything of that request has left.
  */
-export function preEncoded(batches: readonly EncodedBatch[], use: 'once' | 'again'): Message[] {
+export type Gate = (partition: number, takenBefore: number) => void;
+
+/**
+ * The gate for a send to several partitions: each batch once. kafkajs's retry of such a send gives records new sequence numbers
+ * while the first request may still be under way, which writes them twice (ledger.md, Several brokers).
+ */
+export const onlyOnce: Gate = (partition, takenBefore) => {
+  if (takenBefore === 0) return;
+  throw new Failure(`kafka: partition ${partition} was about to be sent a second time`, {
+    kind: 'kafka',
+    retryable: true,
+    code: 'SENT_TWICE',
+  });
+};
+
+/** The `messages` of one topic for `send()` or `sendBatch()`. Throws a Failure (`internal`) for two batches of a partition. */
+export function preEncoded(batches: readonly EncodedBatch[], gate: Gate = onlyOnce): Message[] {
   const byPartition: Record<number, PartitionMessages> = {};
   for (const batch of batches) {
     if (byPartition[batch.partition]) {
       throw new Failure(`two batches of partition ${batch.partition} in one send`, { kind: 'internal' });
     }
-    byPartition[batch.partition] = partitionMessages(batch, use);
+    byPartition[batch.partition] = partitionMessages(batch, gate);
   }
   const messages: MessagesOfTopic = {
     // sendBatch() looks for a message without a value.
@@ -42,16 +55,15 @@ interface PartitionMessages {
   map(mapper: (...args: never[]) => unknown): unknown[];
 }
 
-function partitionMessages({ partition, count, bytes }: EncodedBatch, use: 'once' | 'again'): PartitionMessages {
-  let taken = false;
+function partitionMessages({ partition, count, bytes }: EncodedBatch, gate: Gate): PartitionMessages {
+  let taken = 0;
   return {
     length: count,
     map: (mapper) => {
       // `m => m.timestamp`: none given, so kafkajs takes the present time.
       if (mapper.length < 2) return [];
       // `(message, i) => Record(…)`: the records of the request that is being made.
-      if (taken && use === 'once') throw sentTwice(partition);
-      taken = true;
+      gate(partition, taken++);
       return encodedRecords(count, bytes);
     },
   };
@@ -70,12 +82,5 @@ function encodedRecords(count: number, bytes: Buffer): unknown[] {
     every: () => true,
     some: () => false,
     forEach: (write: (encoder: typeof all) => void) => write(all),
-  });
-}
-
-function sentTwice(partition: number): Failure {
-  return new Failure(`kafkajs was about to send partition ${partition} a second time`, {
-    kind: 'kafka',
-    code: 'SENT_TWICE',
   });
 }

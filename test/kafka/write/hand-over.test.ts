@@ -1,3 +1,4 @@
+import type { Message } from 'kafkajs';
 import { expect, test } from 'vitest';
 import { checkHandOver } from '../../../src/kafka/hand-over-check.ts';
 import { loadKafkajs } from '../../../src/kafka/kafkajs.ts';
@@ -31,21 +32,23 @@ test('a kafkajs that makes other bytes is refused at start', async () => {
   );
 });
 
-test('a batch for one send only is refused when it is asked for again, one for a repeatable send is given again', () => {
-  const records = (use: 'once' | 'again') => {
-    const byPartition = preEncoded([batch], use).reduce((_, message) => message, {} as never) as unknown as {
+test('a batch is given to one request only, unless its gate lets it pass again', () => {
+  const taker = (messages: Message[]) => {
+    const byPartition = messages.reduce((_, message) => message, {} as never) as unknown as {
       0: { map(mapper: (message: unknown, index: number) => unknown): unknown[] };
     };
     return () => byPartition[0].map((message, index) => [message, index]);
   };
-  const once = records('once');
+  const once = taker(preEncoded([batch]));
   expect(once()).toHaveLength(1);
   expect(once).toThrow('a second time');
-  const again = records('again');
+  const seen: number[] = [];
+  const again = taker(preEncoded([batch], (_partition, takenBefore) => seen.push(takenBefore)));
   expect(again()).toHaveLength(1);
   expect(again()).toHaveLength(1);
+  expect(seen).toEqual([0, 1]);
 });
 
 test('two batches of one partition in one send are refused', () => {
-  expect(() => preEncoded([batch, batch], 'once')).toThrow('two batches of partition 0');
+  expect(() => preEncoded([batch, batch])).toThrow('two batches of partition 0');
 });

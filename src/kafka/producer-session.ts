@@ -1,0 +1,186 @@
+// The life of one kafkajs producer: connected, its metadata narrowed, and dead for good after the first error, because what a
+// failed call left behind inside kafkajs or the broker cannot be known (design 10). Transactions and sends are in producer.ts.
+import type { Producer, ProducerConfig, RecordMetadata } from 'kafkajs';
+import { Failure } from '../model/failure.ts';
+import type { Milliseconds } from '../model/units.ts';
+import type { KafkaClient } from './client.ts';
+import type { Cluster } from './cluster.ts';
+import { compressionType } from './compression.ts';
+import { withDeadline } from './deadline.ts';
+import { kafkaFailure } from './errors.ts';
+import { checkHandOver } from './hand-over-check.ts';
+import { loadKafkajs } from './kafkajs.ts';
+import { type Gate, onlyOnce, preEncoded } from './pre-encoded.ts';
+import { requireUsable } from './usable-topic.ts';
+import { checkWritten, type TopicBatches } from './written.ts';
+
+const CONNECT_DEADLINE: Milliseconds = 5000;
+const DISCONNECT_DEADLINE: Milliseconds = 2000;
+/** Of the request timeout: the broker is to answer that it is late before we give up on it. */
+const BROKER_SHARE = 0.9;
+
+/** What was known about a transaction when a step of it failed: it will never commit, or it may have. */
+export type Outcome = 'not committed' | 'unknown';
+
+/** The failure that killed a producer. */
+export class ProducerFailure extends Failure {
+  readonly outcome: Outcome;
+
+  constructor(failure: Failure, outcome: Outcome) {
+    const { kind, retryable, hint, code } = failure;
+    super(failure.message, {
+      kind,
+      retryable,
+      cause: failure,
+      ...(hint === undefined ? {} : { hint }),
+      ...(code === undefined ? {} : { code }),
+    });
+    this.outcome = outcome;
+  }
+}
+
+/** What sends through a kafkajs producer or a transaction of it. */
+export type Sender = Pick<Producer, 'sendBatch'>;
+
+export interface Step {
+  /** As in "committing the transaction". */
+  readonly doing: string;
+  readonly limit: Milliseconds;
+  /** Default `not committed`. */
+  readonly outcome?: Outcome;
+  readonly topic?: string;
+  /** An error that leaves the producer alive. */
+  readonly spares?: (failure: Failure) => boolean;
+}
+
+export interface ProducerSession {
+  readonly producer: Producer;
+  readonly requestTimeout: Milliseconds;
+  /** What killed it. */
+  readonly death: Failure | undefined;
+  /**
+   * Does one step unless the producer is dead. Rejects with a ProducerFailure after any error or the step's limit, and the
+   * producer is dead; with the first one when it was dead before.
+   */
+  step<T>(step: Step, work: () => Promise<T>): Promise<T>;
+  /** One `sendBatch`, its answer compared with what was to be written. `gate`: see preEncoded. */
+  send(sender: Sender, topics: readonly TopicBatches[], gate?: Gate): Promise<void>;
+  /** Rejects with a Failure (`topic`), the producer unharmed, for a topic that may not enter it now. */
+  admit(topics: readonly string[]): Promise<void>;
+  /** Ends it; resolves within 2 s and never rejects. */
+  close(): Promise<void>;
+}
+
+export interface SessionOptions {
+  readonly config: ProducerConfig;
+  /** A topic that exists, to narrow the metadata to. */
+  readonly topic: string;
+  /** Looks at each topic before it first enters the producer. Absent: the caller does. */
+  readonly cluster?: Cluster;
+}
+
+let handOverChecked: Promise<void> | undefined;
+
+/** Connects a new kafkajs producer. Rejects with a Failure. */
+export async function openSession(client: KafkaClient, options: SessionOptions): Promise<ProducerSession> {
+  const { library, internals } = loadKafkajs();
+  handOverChecked ??= checkHandOver(internals);
+  await handOverChecked;
+  const compression = compressionType(library, client.settings.compression);
+  const producer = client.kafka.producer({
+    allowAutoTopicCreation: false,
+    // Never asked, records come with their partition; but without one kafkajs prints a warning.
+    createPartitioner: library.Partitioners.DefaultPartitioner,
+    maxInFlightRequests: 1,
+    ...options.config,
+  });
+  const { requestTimeout } = client.connectionOptions;
+  const running = new Set<Promise<unknown>>();
+  const admitted = new Set<string>([options.topic]);
+  let death: Failure | undefined;
+
+  const disconnect = async (): Promise<void> => {
+    try {
+      await withDeadline(producer.disconnect(), DISCONNECT_DEADLINE, 'disconnecting');
+    } catch {
+      // kafkajs waits for answers that may never come; the client's close() destroys the sockets.
+    }
+  };
+  const die = (failure: Failure): void => {
+    if (death) return;
+    death = failure;
+    void disconnect();
+    // A retry of kafkajs that was waiting meanwhile may have connected anew.
+    void Promise.allSettled(running).then(disconnect);
+  };
+  const refuseDead: Gate = () => {
+    if (death) throw death;
+  };
+
+  const session: ProducerSession = {
+    producer,
+    requestTimeout,
+    get death() {
+      return death;
+    },
+    step: async ({ doing, limit, outcome = 'not committed', topic, spares }, work) => {
+      if (death) throw death;
+      try {
+        const started = work();
+        running.add(started);
+        void started.catch(() => {}).then(() => running.delete(started));
+        return await withDeadline(started, limit, doing);
+      } catch (error) {
+        const failure = kafkaFailure(error, doing, client.brokers, topic);
+        if (spares?.(failure)) throw failure;
+        die(new ProducerFailure(failure, outcome));
+        throw death ?? failure;
+      }
+    },
+    send: async (sender, topics, gate = onlyOnce) => {
+      const passes: Gate = (partition, takenBefore) => {
+        refuseDead(partition, takenBefore);
+        gate(partition, takenBefore);
+      };
+      const written = await sender.sendBatch({
+        acks: -1,
+        timeout: Math.floor(requestTimeout * BROKER_SHARE),
+        compression,
+        topicMessages: topics.map(({ topic, batches }) => ({ topic, messages: preEncoded(batches, passes) })),
+      });
+      checkWritten(topics, written as RecordMetadata[]);
+    },
+    admit: async (topics) => {
+      for (const topic of topics) {
+        if (admitted.has(topic)) continue;
+        if (options.cluster) await requireUsable(options.cluster, topic);
+        admitted.add(topic);
+      }
+    },
+    close: async () => {
+      death ??= new Failure('this Kafka producer was closed', { kind: 'internal' });
+      await disconnect();
+    },
+  };
+  await session.step({ doing: 'connecting', limit: CONNECT_DEADLINE, topic: options.topic }, () =>
+    connect(producer, options.topic, client.brokers),
+  );
+  return session;
+}
+
+/**
+ * Connects and narrows the producer's metadata to one topic: kafkajs asks for that of all topics otherwise, and a leaderless
+ * partition anywhere in the cluster would fail its next step. Sending nothing writes nothing.
+ */
+async function connect(producer: Producer, topic: string, brokers: readonly string[]): Promise<void> {
+  const narrow = () => producer.send({ topic, messages: [] });
+  try {
+    await producer.connect();
+  } catch (error) {
+    // An idempotent producer asks for the metadata of all topics within connect(); narrowed, it may connect after all.
+    if (kafkaFailure(error, '', brokers).code !== 'LEADER_NOT_AVAILABLE') throw error;
+    await narrow();
+    await producer.connect();
+  }
+  await narrow();
+}

@@ -1,0 +1,257 @@
+// Producers that keep kafkajs from losing or doubling rows (design 10; ledger.md, Several brokers): one that commits
+// transactions and one that is merely idempotent. Both take record batches that are bytes already; neither decides what to send
+// or what to do after a failure.
+import type { Transaction as KafkajsTransaction } from 'kafkajs';
+import { Failure } from '../model/failure.ts';
+import type { Milliseconds } from '../model/units.ts';
+import type { KafkaClient } from './client.ts';
+import type { Cluster } from './cluster.ts';
+import { createPartitionLanes } from './partition-lanes.ts';
+import { openSession, type ProducerSession, type Sender, type Step } from './producer-session.ts';
+import type { EncodedBatch } from './record-batch.ts';
+import { splitForSending } from './send-rounds.ts';
+import type { TopicBatches } from './written.ts';
+
+const INIT_DEADLINE: Milliseconds = 15_000;
+/** A stream waits for a new leader: 9 s pass until a dead broker is noticed. */
+const STREAM_DEADLINE: Milliseconds = 30_000;
+const STREAM_RETRY = { initialRetryTime: 50, maxRetryTime: 1000, retries: 30 } as const;
+/** Sends of a stream under way at once; a broker takes one after the other. */
+const STREAM_CONCURRENCY = 8;
+/** Waiting for the broker to end the previous transaction, each time longer. */
+const CONCURRENT_WAIT = { first: 5, most: 100 } as const;
+
+export interface ProducerOptions {
+  /** A topic that exists and that the producer will use: the ledger's, or the first to be published to. */
+  readonly topic: string;
+  /** Looks at the leaders of each further topic before it first enters the producer. Absent: the caller does. */
+  readonly cluster?: Cluster;
+}
+
+export interface TransactionalProducerOptions extends ProducerOptions {
+  readonly transactionalId: string;
+  /** The broker aborts a transaction that is open for longer. */
+  readonly transactionTimeout: Milliseconds;
+  /**
+   * `main`: small transactions, each send once. `stream`: large ones, one send a partition, which kafkajs may repeat until
+   * a new leader is found.
+   */
+  readonly purpose: 'main' | 'stream';
+}
+
+export interface TransactionalProducer {
+  readonly transactionalId: string;
+  /** After any error (a topic's refusal apart): everything rejects with that error; close it and open another. */
+  readonly dead: boolean;
+  /**
+   * The first call fences whoever had this transactional id and ends what it left open. Rejects with a ProducerFailure, or a
+   * Failure (`internal`) while a transaction is open.
+   */
+  begin(): Promise<Transaction>;
+  /** Resolves within 2 s, never rejects. An open transaction stays open until the id is taken again or it times out. */
+  close(): Promise<void>;
+}
+
+/**
+ * One transaction. All but `abort` reject with a ProducerFailure, whose `outcome` says whether it may have been committed, and
+ * the producer is dead; or, the producer unharmed, with a Failure (`topic`) for a topic that may not be used now.
+ */
+export interface Transaction {
+  /** One batch alone, waiting while the broker still ends the previous transaction. For the ledger's record. */
+  sendFirst(topic: string, batch: EncodedBatch): Promise<void>;
+  /** Each batch once: all that can be in one request to each broker are. The caller may use the batches again after a failure. */
+  sendOnce(topics: readonly TopicBatches[]): Promise<void>;
+  /** One send a partition, batches of a partition in their order, several partitions at once. */
+  stream(topic: string, batches: readonly EncodedBatch[]): Promise<void>;
+  commit(): Promise<void>;
+  /** Nothing of it will be visible. Of a dead producer it does nothing, for that is so already. */
+  abort(): Promise<void>;
+}
+
+/** Connects a new producer; its id is not fenced before `begin`. Rejects with a Failure. */
+export async function openTransactionalProducer(
+  client: KafkaClient,
+  options: TransactionalProducerOptions,
+): Promise<TransactionalProducer> {
+  const { transactionalId, transactionTimeout, purpose } = options;
+  const retry = purpose === 'main' ? { retries: 0 } : STREAM_RETRY;
+  const session = await openSession(client, {
+    ...options,
+    // kafkajs makes transactions idempotent by itself; `idempotent: true` would refuse to have no retries.
+    config: { transactionalId, transactionTimeout, idempotent: false, retry },
+  });
+  let open = false;
+  return {
+    transactionalId,
+    get dead() {
+      return session.death !== undefined;
+    },
+    begin: async () => {
+      if (open) throw new Failure(`a transaction of \`${transactionalId}\` is open already`, { kind: 'internal' });
+      const step = { doing: 'beginning a transaction', limit: INIT_DEADLINE };
+      const transaction = await session.step(step, () => session.producer.transaction());
+      open = true;
+      return createTransaction(session, transaction, purpose, () => {
+        open = false;
+      });
+    },
+    close: () => session.close(),
+  };
+}
+
+export interface IdempotentProducer {
+  readonly dead: boolean;
+  /** One send a partition, in order; after an error some of it may be written. Rejects as a Transaction does. */
+  send(topic: string, batches: readonly EncodedBatch[]): Promise<void>;
+  /** Resolves within 2 s, never rejects. */
+  close(): Promise<void>;
+}
+
+/** Connects a new producer without transactions, for `at_least_once` and for data that comes by hand. Rejects with a Failure. */
+export async function openIdempotentProducer(
+  client: KafkaClient,
+  options: ProducerOptions,
+): Promise<IdempotentProducer> {
+  const session = await openSession(client, { ...options, config: { idempotent: true, retry: STREAM_RETRY } });
+  const stream = createStream(session, session.producer);
+  return {
+    get dead() {
+      return session.death !== undefined;
+    },
+    send: stream,
+    close: () => session.close(),
+  };
+}
+
+/** Ends the transaction that a producer of this id may have left open, so that readers need not wait for its timeout. */
+export async function fenceTransactionalId(
+  client: KafkaClient,
+  options: Omit<TransactionalProducerOptions, 'purpose'>,
+): Promise<void> {
+  const producer = await openTransactionalProducer(client, { ...options, purpose: 'main' });
+  try {
+    const transaction = await producer.begin();
+    await transaction.abort();
+  } finally {
+    await producer.close();
+  }
+}
+
+function createTransaction(
+  session: ProducerSession,
+  kafkajs: KafkajsTransaction,
+  purpose: 'main' | 'stream',
+  onEnd: () => void,
+): Transaction {
+  let ended = false;
+  let hasSent = false;
+  const streamBatches = createStream(session, kafkajs);
+
+  const requireOpen = (): void => {
+    if (ended) throw new Failure('this transaction has ended', { kind: 'internal' });
+  };
+  const end = (): void => {
+    requireOpen();
+    ended = true;
+    onEnd();
+  };
+  const once = async (topics: readonly TopicBatches[]): Promise<void> => {
+    const step = { doing: sending(topics), limit: 2 * session.requestTimeout, ...onlyTopic(topics) };
+    await session.step(step, () => session.send(kafkajs, topics));
+    hasSent = true;
+  };
+
+  const sendFirst = async (topic: string, batch: EncodedBatch): Promise<void> => {
+    requireOpen();
+    await session.admit([topic]);
+    const topics = [{ topic, batches: [batch] }];
+    const limit = 2 * session.requestTimeout;
+    const giveUp = performance.now() + limit;
+    let taken = false;
+    const step: Step = {
+      doing: sending(topics),
+      limit,
+      topic,
+      // Nothing was written: the coordinator refused the partition before the batch was taken.
+      spares: ({ code }) => code === 'CONCURRENT_TRANSACTIONS' && !taken && performance.now() < giveUp,
+    };
+    for (let wait: Milliseconds = CONCURRENT_WAIT.first; ; wait = Math.min(2 * wait, CONCURRENT_WAIT.most)) {
+      try {
+        await session.step(step, () =>
+          session.send(kafkajs, topics, () => {
+            taken = true;
+          }),
+        );
+        hasSent = true;
+        return;
+      } catch (error) {
+        if (session.death) throw error;
+        await new Promise((resolve) => setTimeout(resolve, wait));
+      }
+    }
+  };
+
+  return {
+    sendFirst,
+    sendOnce: async (topics) => {
+      requireOpen();
+      if (purpose === 'stream') {
+        for (const { topic, batches } of topics) await streamBatches(topic, batches);
+        return;
+      }
+      await session.admit(topics.map(({ topic }) => topic));
+      const rounds = splitForSending(topics, hasSent);
+      const [first] = rounds;
+      // Alone, because only one partition can be sent again when the previous transaction has not ended yet.
+      if (!hasSent && first?.[0]?.batches[0]) {
+        rounds.shift();
+        await sendFirst(first[0].topic, first[0].batches[0]);
+      }
+      for (const round of rounds) await once(round);
+    },
+    stream: async (topic, batches) => {
+      requireOpen();
+      await streamBatches(topic, batches);
+    },
+    commit: async () => {
+      end();
+      const step: Step = {
+        doing: 'committing the transaction',
+        limit: session.requestTimeout + 1000,
+        outcome: 'unknown',
+      };
+      await session.step(step, () => kafkajs.commit());
+    },
+    abort: async () => {
+      if (session.death) return;
+      end();
+      const step = { doing: 'aborting the transaction', limit: session.requestTimeout + 1000 };
+      await session.step(step, () => kafkajs.abort());
+    },
+  };
+}
+
+/** A function that sends each batch by itself: the one kind of send whose repetition inside kafkajs is harmless. */
+function createStream(session: ProducerSession, sender: Sender): IdempotentProducer['send'] {
+  const lanes = createPartitionLanes(STREAM_CONCURRENCY);
+  const sendAlone = (topic: string, batch: EncodedBatch): Promise<void> => {
+    const topics = [{ topic, batches: [batch] }];
+    const step = { doing: sending(topics), limit: STREAM_DEADLINE, topic };
+    return session.step(step, () => session.send(sender, topics, () => {}));
+  };
+  return async (topic, batches) => {
+    await session.admit([topic]);
+    const sends = batches.map((batch) => lanes.run(`${topic}/${batch.partition}`, () => sendAlone(topic, batch)));
+    // All are waited for: after a rejection nobody may still be reading the batches.
+    for (const result of await Promise.allSettled(sends)) if (result.status === 'rejected') throw result.reason;
+  };
+}
+
+function sending(topics: readonly TopicBatches[]): string {
+  return `sending to ${topics.map(({ topic }) => `\`${topic}\``).join(', ')}`;
+}
+
+function onlyTopic(topics: readonly TopicBatches[]): { topic?: string } {
+  const [first, second] = topics;
+  return first && !second ? { topic: first.topic } : {};
+}

@@ -1,0 +1,95 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { createPartitionLanes } from '../../../src/kafka/partition-lanes.ts';
+import type { EncodedBatch } from '../../../src/kafka/record-batch.ts';
+import { splitForSending } from '../../../src/kafka/send-rounds.ts';
+import { checkWritten, type TopicBatches } from '../../../src/kafka/written.ts';
+
+const batch = (partition: number, size: number): EncodedBatch => ({ partition, count: 1, bytes: Buffer.alloc(size) });
+const topics = fc
+  .array(
+    fc.record({ topic: fc.constantFrom('a', 'b', 'c'), partition: fc.nat(4), size: fc.integer({ min: 1, max: 60 }) }),
+  )
+  .map((list) =>
+    ['a', 'b', 'c'].map(
+      (topic): TopicBatches => ({
+        topic,
+        batches: list.filter((one) => one.topic === topic).map(({ partition, size }) => batch(partition, size)),
+      }),
+    ),
+  );
+
+test('sends hold every batch once, one of a partition each, in order and within the limit', () => {
+  fc.assert(
+    fc.property(topics, fc.boolean(), (all, hasSent) => {
+      const sends = splitForSending(all, hasSent, 100);
+      for (const { topic, batches } of all) {
+        for (let partition = 0; partition <= 4; partition++) {
+          const sent = sends.flatMap((send) =>
+            send.flatMap((one) => (one.topic === topic ? one.batches.filter((b) => b.partition === partition) : [])),
+          );
+          expect(sent).toEqual(batches.filter((b) => b.partition === partition));
+        }
+      }
+      for (const send of sends) {
+        const names = send.flatMap(({ topic, batches }) => batches.map(({ partition }) => `${topic}/${partition}`));
+        expect(new Set(names).size).toBe(names.length);
+        expect(names.length).toBeGreaterThan(0);
+        expect(
+          send.flatMap(({ batches }) => batches).reduce((sum, { bytes }) => sum + bytes.length, 0),
+        ).toBeLessThanOrEqual(100);
+      }
+      if (!hasSent && sends[0]) expect(sends[0].flatMap(({ batches }) => batches)).toHaveLength(1);
+    }),
+  );
+});
+
+test('a batch above the limit is a send of its own', () => {
+  const sends = splitForSending([{ topic: 'a', batches: [batch(0, 500), batch(1, 10)] }], true, 100);
+  expect(sends.map((send) => send.flatMap(({ batches }) => batches.length))).toEqual([[1], [1]]);
+});
+
+test('an answer that lacks a partition, holds one twice or holds another is a failure that names it', () => {
+  const sent = [{ topic: 'a', batches: [batch(0, 1), batch(1, 1)] }];
+  const written = (...partitions: number[]) =>
+    partitions.map((partition) => ({ topicName: 'a', partition, errorCode: 0 }));
+  checkWritten(sent, written(1, 0));
+  expect(() => checkWritten(sent, written(0))).toThrow('a/1 was left out');
+  expect(() => checkWritten(sent, written(0, 1, 1))).toThrow('a/1 was written more than once');
+  expect(() => checkWritten(sent, written(0, 1, 2))).toThrow('a/2 was written more than once');
+});
+
+test('work of a partition is in order, of several side by side up to the limit, and stops after a failure', async () => {
+  const lanes = createPartitionLanes(2);
+  const log: string[] = [];
+  let running = 0;
+  let most = 0;
+  const work =
+    (name: string, fails = false) =>
+    async () => {
+      most = Math.max(most, ++running);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      running--;
+      log.push(name);
+      if (fails) throw new Error(name);
+    };
+  const results = await Promise.allSettled([
+    lanes.run('a', work('a1')),
+    lanes.run('a', work('a2', true)),
+    lanes.run('a', work('a3')),
+    lanes.run('b', work('b1')),
+    lanes.run('b', work('b2')),
+    lanes.run('c', work('c1')),
+  ]);
+  expect(results.map(({ status }) => status)).toEqual([
+    'fulfilled',
+    'rejected',
+    'rejected',
+    'fulfilled',
+    'fulfilled',
+    'fulfilled',
+  ]);
+  expect(log.filter((name) => name.startsWith('a'))).toEqual(['a1', 'a2']);
+  expect(log.filter((name) => name.startsWith('b'))).toEqual(['b1', 'b2']);
+  expect(most).toBe(2);
+});
