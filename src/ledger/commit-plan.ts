@@ -2,6 +2,7 @@
 // topics allow. Pure; who commits the plan, and by which producer, is elsewhere.
 import { mergeBatches } from '../kafka/merge-batches.ts';
 import { type EncodedBatch, encodeRecords, type RecordFields, sizeOfRecord } from '../kafka/record-batch.ts';
+import type { TopicBatches } from '../kafka/written.ts';
 import type { Bytes } from '../model/units.ts';
 import { backfillKey, formatRecord, runKey, type Shard } from './record.ts';
 import type { CommitUnit } from './types.ts';
@@ -19,16 +20,11 @@ export interface PreparedUnit {
   readonly rowBytes: Bytes;
 }
 
-export interface TopicBatches {
-  readonly topic: string;
-  readonly batches: readonly EncodedBatch[];
-}
-
-/** What one transaction sends: the ledger's batch first and alone, then each round in one send. */
+/** What one transaction sends: the ledger's batch first and alone, then history and rows, once. */
 export interface CommitPlan {
   readonly ledger: EncodedBatch | undefined;
-  /** No topic-partition twice in a round. Mostly one. */
-  readonly rounds: readonly (readonly TopicBatches[])[];
+  readonly history: readonly TopicBatches[];
+  readonly rows: readonly TopicBatches[];
 }
 
 /** Largest batch of ledger or history records: far below any `max.message.bytes` (default 1 MiB). */
@@ -75,6 +71,7 @@ export function countFitting(queue: readonly PreparedUnit[], limits = GROUP_LIMI
 /** Where a plan's records go. Without a ledger (`pgtally run`) nothing is recorded. */
 export interface RecordTopics {
   readonly shard: Shard;
+  readonly ledger: string;
   readonly history: string;
 }
 
@@ -87,7 +84,6 @@ export function planCommit(
   records: RecordTopics | undefined,
   batchBytes: (topic: string) => Bytes,
 ): CommitPlan {
-  const topics: TopicBatches[] = [];
   const rows = new Map<string, EncodedBatch[]>();
   for (const { unit } of units) {
     if (!unit.rows || unit.rows.batches.length === 0) continue;
@@ -95,15 +91,17 @@ export function planCommit(
     if (others) others.push(...unit.rows.batches);
     else rows.set(unit.rows.topic, [...unit.rows.batches]);
   }
-  for (const [topic, batches] of rows) topics.push({ topic, batches: mergeBatches(batches, batchBytes(topic)) });
-  if (records) {
-    const history = units.flatMap((unit) => unit.history);
-    if (history.length > 0) {
-      const batches = mergeBatches([encodeRecords(records.shard, history)], RECORD_BATCH_BYTES);
-      topics.push({ topic: records.history, batches });
-    }
-  }
-  return { ledger: records && encodeStates(records.shard, units), rounds: inRounds(topics) };
+  return {
+    ledger: records && encodeStates(records.shard, units),
+    history: records ? encodeHistory(records, units) : [],
+    rows: [...rows].map(([topic, batches]) => ({ topic, batches: mergeBatches(batches, batchBytes(topic)) })),
+  };
+}
+
+function encodeHistory({ shard, history }: RecordTopics, units: readonly PreparedUnit[]): TopicBatches[] {
+  const records = units.flatMap((unit) => unit.history);
+  if (records.length === 0) return [];
+  return [{ topic: history, batches: mergeBatches([encodeRecords(shard, records)], RECORD_BATCH_BYTES) }];
 }
 
 function encodeStates(shard: Shard, units: readonly PreparedUnit[]): EncodedBatch | undefined {
@@ -113,22 +111,4 @@ function encodeStates(shard: Shard, units: readonly PreparedUnit[]): EncodedBatc
     states.push({ key: Buffer.from(stateKey), value: stateText === null ? null : Buffer.from(stateText) });
   }
   return states.length === 0 ? undefined : encodeRecords(shard, states);
-}
-
-/** Batches so that no round holds two of one topic-partition, in their order. */
-export function inRounds(topics: readonly TopicBatches[]): TopicBatches[][] {
-  const rounds: Map<string, EncodedBatch[]>[] = [];
-  for (const { topic, batches } of topics) {
-    const taken = new Map<number, number>();
-    for (const batch of batches) {
-      const index = taken.get(batch.partition) ?? 0;
-      taken.set(batch.partition, index + 1);
-      const round = rounds[index] ?? new Map<string, EncodedBatch[]>();
-      rounds[index] = round;
-      const others = round.get(topic);
-      if (others) others.push(batch);
-      else round.set(topic, [batch]);
-    }
-  }
-  return rounds.map((round) => [...round].map(([topic, batches]) => ({ topic, batches })));
 }

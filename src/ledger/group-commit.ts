@@ -182,12 +182,12 @@ export function createGroupCommitter(lane: Lane, watch: TopicWatch): GroupCommit
   };
 
   const rehearseGroup = async (topic: string | undefined, group: readonly Waiting[]): Promise<void> => {
-    const { rounds } = planCommit(
+    const { rows } = planCommit(
       group.map((unit) => unit.prepared),
       undefined,
       watch.batchBytes,
     );
-    const met = await lane.rehearse(rounds);
+    const met = await lane.rehearse(rows);
     if (!met) {
       for (const unit of group) unit.rehearsed = true;
       queue.push(...group);

@@ -1,6 +1,7 @@
 // What group commit needs of whoever owns a producer: a shard, an ad-hoc command, an idempotent producer. Types only.
+import type { TopicBatches } from '../kafka/written.ts';
 import type { Failure } from '../model/failure.ts';
-import type { CommitPlan, PreparedUnit, RecordTopics, TopicBatches } from './commit-plan.ts';
+import type { CommitPlan, PreparedUnit, RecordTopics } from './commit-plan.ts';
 
 /** How one attempt at a transaction ended; after `failed` the lane has discarded its producer. */
 export type CommitAttempt =
@@ -33,5 +34,5 @@ export interface Lane {
    * Sends rows in a transaction that is aborted, by a producer whose failure costs nobody anything.
    * Resolves with the Failure it met, if any.
    */
-  rehearse(rounds: readonly (readonly TopicBatches[])[]): Promise<Failure | undefined>;
+  rehearse(rows: readonly TopicBatches[]): Promise<Failure | undefined>;
 }

@@ -2,8 +2,8 @@
 // (and with it everybody's runs) down. Shared by all lanes of a process; what one learns protects the others.
 import type { KafkaClient } from '../kafka/client.ts';
 import { type Cluster, newCluster } from '../kafka/cluster.ts';
-import { codeFailure, errorName } from '../kafka/errors.ts';
 import type { TopicMetadata } from '../kafka/metadata.ts';
+import { whyUnusable } from '../kafka/usable-topic.ts';
 import { Failure } from '../model/failure.ts';
 import type { Bytes, Milliseconds } from '../model/units.ts';
 
@@ -130,17 +130,4 @@ export function createTopicWatch(client: KafkaClient, options: TopicWatchOptions
     batchBytes: (topic) => watched(topic).batchBytes,
     close: () => cluster?.close(),
   };
-}
-
-function whyUnusable({ name, errorCode, partitions, operations }: TopicMetadata): Failure | undefined {
-  const doing = 'publishing';
-  if (errorCode !== 0) return codeFailure(errorName(errorCode), doing, name);
-  const leaderless = partitions.filter(({ leader }) => leader === undefined).map(({ partition }) => partition);
-  if (leaderless.length > 0) {
-    const which = leaderless.length === 1 ? `partition ${leaderless[0]}` : `partitions ${leaderless.join(', ')}`;
-    return codeFailure('LEADER_NOT_AVAILABLE', doing, name, `${which} of ${partitions.length}`);
-  }
-  // KIP-430: what the user may do, before it is tried at the cost of a producer.
-  if (operations && !operations.includes('write')) return codeFailure('TOPIC_AUTHORIZATION_FAILED', doing, name);
-  return undefined;
 }

@@ -50,26 +50,18 @@ function memoryLane(options: {
   const published: string[] = [];
   const groups: number[] = [];
   let rehearsed = 0;
-  let pending: { plan: CommitPlan; keys: string[] } | undefined;
-  const rowsOf = (plan: CommitPlan) =>
-    plan.rounds
-      .flat()
-      .filter(({ topic }) => topic !== 'history')
-      .flatMap(({ batches }) => batches);
+  const rowsOf = (plan: CommitPlan) => plan.rows.flatMap(({ batches }) => batches);
   const apply = (plan: CommitPlan) => {
     for (const batch of rowsOf(plan)) published.push(...batch.bytes.toString('latin1').match(/\w+ \d+/g)!);
     for (const [, key, text] of plan.ledger?.bytes.toString('utf8').matchAll(/(\w+\/s)[^{]*(\{[^}]*\})/g) ?? [])
       state.set(key!, text!);
   };
   const lane: Lane = {
-    records: options.records === false ? undefined : { shard: 0, history: 'history' },
+    records: options.records === false ? undefined : { shard: 0, ledger: 'ledger', history: 'history' },
     ready: async () => options.ready?.(),
     async commit(plan) {
       await new Promise(setImmediate);
-      const topics = plan.rounds
-        .flat()
-        .map(({ topic }) => topic)
-        .filter((topic) => topic !== 'history');
+      const topics = plan.rows.map(({ topic }) => topic);
       const units = plan.ledger?.count ?? rowsOf(plan).reduce((sum, batch) => sum + batch.count, 0);
       groups.push(units);
       const attempt = options.attempt?.(topics, units, groups.length);
@@ -85,16 +77,14 @@ function memoryLane(options: {
       return { status: 'superseded', failure: new Failure('superseded', { kind: 'fenced', code: 'SUPERSEDED' }) };
     },
     committed() {},
-    async rehearse(rounds) {
+    async rehearse(batches) {
       rehearsed++;
-      const batches = rounds.flat();
       return options.rehearsal?.(
         batches.map(({ topic }) => topic),
         batches.flatMap((one) => one.batches).reduce((sum, one) => sum + one.count, 0),
       );
     },
   };
-  void pending;
   return { lane, state, published, groups, rehearsals: () => rehearsed };
 }
 
