@@ -105,7 +105,7 @@ export function createConnection(
 
   async function run<T>(options: CallOptions, work: (stop: (error: unknown) => void) => PromiseLike<T>): Promise<T> {
     if (running) throw new Failure('a statement is already running on this connection', { kind: 'internal' });
-    if (wire.closed || closing) throw lostConnection(wire.failure);
+    if (wire.closed || closing) throw lostBefore(wire, server);
     const limit = options.timeout ?? (statementTimeout ? statementTimeout + ANSWER_TIME : DEFAULT_LIMIT);
     const started = performance.now();
     running = true;
@@ -125,12 +125,19 @@ export function createConnection(
     } catch (error) {
       descriptions.clear();
       if (error === ownError) throw error;
-      const early = statementTimeout !== undefined && performance.now() - started < statementTimeout - EARLY;
-      throw toFailure(wire.failure !== undefined && !(error instanceof Failure) ? wire.failure : error, server, early);
+      if (closing) throw closedHere();
+      const reason = wire.failure !== undefined && !(error instanceof Failure) ? wire.failure : error;
+      throw toFailure(reason, server, !limitReached(reason, performance.now() - started));
     } finally {
       running = false;
       wire.copyTo(undefined);
     }
+  }
+
+  /** Whether a 57014 is the statement's own timeout: by the time it took, else by its text, which may be translated. */
+  function limitReached(error: unknown, took: Milliseconds): boolean {
+    if (statementTimeout !== undefined) return took >= statementTimeout - EARLY;
+    return error instanceof Error && error.message.includes('statement timeout');
   }
 
   const simple = (text: string, options: CallOptions) => run(options, () => sql.unsafe(text).simple());
@@ -208,7 +215,7 @@ export function createConnection(
     if (running) {
       // Else a backend that sends nothing would go on computing for nobody.
       await requestCancel(server, address, wire.backend, CLOSE_TIME).catch(() => undefined);
-      wire.destroy(new Failure('the connection was closed', { kind: 'cancelled' }));
+      wire.destroy(closedHere());
     } else {
       wire.terminate();
       const limit = setTimeout(() => wire.destroy(), CLOSE_TIME);
@@ -228,6 +235,15 @@ function describeUnnamed(sql: postgres.Sql, text: string): postgres.PendingDescr
   const pending = query.describe();
   (query as unknown as { options: { prepare: boolean } }).options.prepare = false;
   return pending;
+}
+
+/** What the server said when it ended the session; what an earlier statement was told is only the cause. */
+function lostBefore({ failure }: Wire, server: Server): Failure {
+  return failure === undefined || failure instanceof Failure ? lostConnection(failure) : toFailure(failure, server);
+}
+
+function closedHere(): Failure {
+  return new Failure('the connection was closed', { kind: 'cancelled' });
 }
 
 /** `15.18 (Debian …)`, `17beta2`, `9.6.24` → 150018, 170000, 90624. */
