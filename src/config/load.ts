@@ -1,7 +1,7 @@
 // A project from its files. Everything that is wrong in any of them comes back in one go, as located problems.
 import { dirname, resolve } from 'node:path';
 import type { Problem } from '../model/problem.ts';
-import type { Project } from '../model/project.ts';
+import type { Job, Project } from '../model/project.ts';
 import type { SourceFile } from '../model/source.ts';
 import type { Draft } from './field.ts';
 import { defaultsFields, type projectFields, project as projectShape } from './fields/project.ts';
@@ -26,6 +26,8 @@ export interface LoadOptions {
 export interface Loaded {
   /** Absent when there is any error; warnings leave it. */
   readonly project: Project | undefined;
+  /** The jobs that could be read, whatever is wrong elsewhere: their SQL and schedules can be checked all the same. */
+  readonly jobs: readonly Job[];
   readonly problems: readonly Problem[];
 }
 
@@ -37,9 +39,9 @@ export function loadProject(options: LoadOptions): Loaded {
   const problems = gatherProblems();
   const path = resolve(options.cwd, options.configPath ?? 'pgtally.yaml');
   const file = readConfig(path, options, problems);
-  const project = file && build(file, path, options, problems);
+  const built = file && build(file, path, options, problems);
   const failed = problems.errors() > 0;
-  return { project: failed ? undefined : project, problems: problems.all };
+  return { project: failed ? undefined : built?.project, jobs: built?.jobs ?? [], problems: problems.all };
 }
 
 function readConfig(path: string, { configPath, cwd }: LoadOptions, problems: Problems): SourceFile | undefined {
@@ -55,7 +57,12 @@ function readConfig(path: string, { configPath, cwd }: LoadOptions, problems: Pr
 
 type ProjectDraft = Draft<typeof projectFields>;
 
-function build(file: SourceFile, path: string, options: LoadOptions, problems: Problems): Project | undefined {
+interface Built {
+  readonly jobs: readonly Job[];
+  readonly project: Project | undefined;
+}
+
+function build(file: SourceFile, path: string, options: LoadOptions, problems: Problems): Built {
   const { cwd, env } = options;
   const folder = dirname(path);
   const draft = readConfigFields(file, env, problems) ?? {};
@@ -69,15 +76,9 @@ function build(file: SourceFile, path: string, options: LoadOptions, problems: P
     problems,
   });
   const settings = toSettings(draft, folder, problems);
-  if (!settings) return undefined;
-  return {
-    folder,
-    ...settings,
-    servers: found.servers,
-    jobs,
-    files: [path, ...found.files, ...jobFiles.paths],
-    folders: [...new Set([...jobFiles.folders, ...found.folders])],
-  };
+  const files = [path, ...found.files, ...jobFiles.paths];
+  const folders = [...new Set([...jobFiles.folders, ...found.folders])];
+  return { jobs, project: settings && { folder, ...settings, servers: found.servers, jobs, files, folders } };
 }
 
 function readConfigFields(file: SourceFile, env: Environment, problems: Problems): ProjectDraft | undefined {

@@ -138,7 +138,7 @@ export interface Limits {
   /** A result up to this size is complete before its Kafka transaction opens; a larger one streams. */
   readonly buffer: Bytes;
   /** How long SQL that is running at a stop may go on before it is cancelled. Absent = 1 s. */
-  readonly stopGrace?: Milliseconds;
+  readonly stopGrace: Milliseconds;
 }
 
 export interface StatusSettings {
