@@ -14,12 +14,12 @@ export interface FoundKafka {
   /** True for one that was there before and is shared with others. */
   readonly external: boolean;
   /** Ends it, unless it is external. */
-  discard(): Promise<void>;
+  readonly discard: () => Promise<void>;
 }
 
 export interface FoundPostgres extends PostgresAddress {
   readonly external: boolean;
-  discard(): Promise<void>;
+  readonly discard: () => Promise<void>;
 }
 
 /** Nothing to run with; the message says what was tried, each with its reason, and the ways out. */

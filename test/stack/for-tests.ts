@@ -1,7 +1,6 @@
 // What a test file asks for: fresh topics and databases on the shared servers, and topics read back by Kafka's own
 // Java client. Everything is named uniquely, so that files run side by side.
 
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Admin, Kafka, logLevel } from 'kafkajs';
 import postgres from 'postgres';
@@ -9,6 +8,7 @@ import { inject } from 'vitest';
 import type { PostgresAddress } from './postgres-server.ts';
 import { askForServer, type SharedServers } from './shared-servers.ts';
 import { askTopicReader, type ConsumedRecord } from './topic-reader.ts';
+import { uniqueDatabase, uniqueTopic } from './unique-names.ts';
 
 export type { ConsumedRecord } from './topic-reader.ts';
 
@@ -30,23 +30,28 @@ export async function kafkaBootstrap(): Promise<string> {
 export async function freshTopic(
   options: { partitions?: number; config?: Readonly<Record<string, string>>; name?: string } = {},
 ): Promise<string> {
-  const topic = `${options.name ?? 'topic'}-${unique()}`;
+  const topic = uniqueTopic(inject('runMark'), options.name);
   const configEntries = Object.entries(options.config ?? {}).map(([name, value]) => ({ name, value }));
   const topics = [{ topic, numPartitions: options.partitions ?? 1, replicationFactor: 1, configEntries }];
   const client = await admin();
   await client.createTopics({ topics, waitForLeaders: false });
-  // What kafkajs does for `waitForLeaders`, without its pause of 100 ms.
-  while (!(await hasLeaders(client, topic))) await sleep(5);
+  while (!(await isReady(client, topic))) await sleep(5);
   return topic;
 }
 
-async function hasLeaders(client: Admin, topic: string): Promise<boolean> {
+/**
+ * Whether every partition's leader serves it. Metadata alone names a leader some milliseconds before that broker knows
+ * (it applies a change to its metadata first, to its partitions next), and a producer that is refused then may double
+ * records when it tries again.
+ */
+async function isReady(client: Admin, topic: string): Promise<boolean> {
   try {
-    const { topics } = await client.fetchTopicMetadata({ topics: [topic] });
-    return topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0));
+    await client.fetchTopicOffsets(topic);
+    return true;
   } catch (error) {
-    if ((error as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION') return false;
-    if ((error as { type?: string }).type === 'LEADER_NOT_AVAILABLE') return false;
+    // kafkajs wraps what may be tried again in an error that may not, when it has no retries left.
+    const { cause, retriable } = error as { cause?: { retriable?: boolean }; retriable?: boolean };
+    if (retriable || cause?.retriable) return false;
     throw error;
   }
 }
@@ -81,7 +86,7 @@ export async function readTopic(topic: string, options: ReadOptions = {}): Promi
 /** A new, empty database of the run's Postgres, made from `template0`, which is quick. */
 export async function freshDatabase(): Promise<TestDatabase> {
   const address = await shared('postgres');
-  const name = `test_${unique()}`;
+  const name = uniqueDatabase(inject('runMark'));
   await onDatabase(address, 'postgres', (sql) => sql.unsafe(`create database ${name} template template0`));
   const userInfo = `${encodeURIComponent(address.user)}${address.password && `:${encodeURIComponent(address.password)}`}`;
   return {
@@ -138,8 +143,4 @@ function admin(): Promise<Admin> {
     return client;
   })();
   return connectedAdmin;
-}
-
-function unique(): string {
-  return randomBytes(6).toString('hex');
 }

@@ -8,16 +8,20 @@ import type { TestProject } from 'vitest/node';
 import { keepFilesInMemory } from './guard.ts';
 import { REPOSITORY } from './repository.ts';
 import { serveSharedServers } from './shared-servers.ts';
+import { newRunMark } from './unique-names.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
     sharedServersPort: number;
+    runMark: string;
   }
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   keepFilesInMemory();
-  const servers = await serveSharedServers();
+  const runMark = newRunMark();
+  project.provide('runMark', runMark);
+  const servers = await serveSharedServers(runMark);
   project.provide('sharedServersPort', servers.port);
   await compileCommand();
   return () => servers.stop();

@@ -8,11 +8,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { REPOSITORY } from './repository.ts';
 
+/**
+ * What ends a program when this process is gone, before KILL 5 s later: Postgres needs QUIT (its children end with it),
+ * a JVM KILL.
+ */
+export type EndSignal = 'TERM' | 'QUIT' | 'KILL';
+
 export interface GuardedOptions {
   /** A file that takes both outputs. A file, not a pipe: a server must not stall when this process is busy. */
   readonly logFile: string;
-  /** What ends it when this process is gone. Postgres needs QUIT (its children end with it), a JVM KILL. */
-  readonly endWith: 'QUIT' | 'KILL';
+  readonly endWith: EndSignal;
   readonly env?: NodeJS.ProcessEnv;
   /** User and group id to run as. */
   readonly user?: number;
@@ -47,11 +52,9 @@ export function temporaryFolder(name: string): string {
  * decides the order in which things end. It does not keep this process alive.
  */
 export function spawnGuarded(command: string, args: readonly string[], options: GuardedOptions): ChildProcess {
-  const running = join(guardedRoot(), 'running');
   const log = openSync(options.logFile, 'a');
-  // The shell registers its own process id, then becomes the program: nothing runs that the guard does not know.
-  const register = 'mkdir "$0/$$-$1" && shift && exec "$@"';
-  const child = spawn('/bin/sh', ['-c', register, running, options.endWith, command, ...args], {
+  const guarded = guardedCommand(command, args, options.endWith);
+  const child = spawn(guarded.command, guarded.args, {
     detached: true,
     stdio: [options.stdin ?? 'ignore', log, log],
     cwd: guardedRoot(),
@@ -59,9 +62,27 @@ export function spawnGuarded(command: string, args: readonly string[], options: 
     ...(options.user === undefined ? {} : { uid: options.user, gid: options.user }),
   });
   closeSync(log);
-  child.once('exit', () => forget(`${child.pid}-${options.endWith}`));
+  child.once('exit', () => guarded.forget(child));
   child.unref();
   return child;
+}
+
+export interface GuardedCommand {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** To be called when the process has ended, before its id can belong to another. */
+  forget(child: ChildProcess): void;
+}
+
+/** What to spawn in place of a command, so that it ends with this process, by the signal named. */
+export function guardedCommand(command: string, args: readonly string[], endWith: EndSignal): GuardedCommand {
+  // The shell registers its own process id, then becomes the program: nothing runs that the guard does not know.
+  const register = 'mkdir "$0/$$-$1" && shift && exec "$@"';
+  return {
+    command: '/bin/sh',
+    args: ['-c', register, join(guardedRoot(), 'running'), endWith, command, ...args],
+    forget: (child) => forget(`${child.pid}-${endWith}`),
+  };
 }
 
 /** Has a Docker container removed when this process is gone; the function returned ends that again. */

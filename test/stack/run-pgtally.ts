@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { guardedCommand } from './guard.ts';
 import { REPOSITORY } from './repository.ts';
 
 export interface CommandOptions {
@@ -37,9 +38,10 @@ export async function runPgtally(args: readonly string[], options: CommandOption
   return startPgtally(args, options).result;
 }
 
-/** Starts `pgtally` with these arguments; the caller ends it. */
+/** Starts `pgtally` with these arguments; the caller ends it, or it ends with this process. */
 export function startPgtally(args: readonly string[], options: CommandOptions = {}): RunningCommand {
-  const child = spawn(process.execPath, [join(REPOSITORY, 'dist', 'bin.js'), ...args], {
+  const guarded = guardedCommand(process.execPath, [join(REPOSITORY, 'dist', 'bin.js'), ...args], 'TERM');
+  const child = spawn(guarded.command, guarded.args, {
     cwd: options.cwd,
     env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: undefined, ...options.env },
     stdio: 'pipe',
@@ -63,6 +65,7 @@ export function startPgtally(args: readonly string[], options: CommandOptions = 
   child.stdin.end(options.stdin ?? '');
   const result = new Promise<CommandResult>((resolve, reject) => {
     child.once('error', reject);
+    child.once('exit', () => guarded.forget(child));
     child.once('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
   });
   return {

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { findKafka, findPostgres } from './find-servers.ts';
 import type { PostgresAddress } from './postgres-server.ts';
 import { startTopicReader } from './topic-reader.ts';
+import { deleteTopics, dropDatabases } from './unique-names.ts';
 
 export interface SharedServers {
   kafka: { bootstrap: string };
@@ -13,40 +14,53 @@ export interface SharedServers {
   topicReader: { port: number };
 }
 
-type Started = { address: unknown; discard(): Promise<void> };
+interface Started {
+  readonly address: unknown;
+  discard(): Promise<void>;
+}
 
-const STARTERS: { readonly [Name in keyof SharedServers]: () => Promise<Started> } = {
-  kafka: async () => {
-    const kafka = await findKafka();
-    return { address: { bootstrap: kafka.bootstrap }, discard: () => kafka.discard() };
-  },
-  postgres: async () => {
-    const server = await findPostgres();
-    const { host, port, user, password } = server;
-    return { address: { host, port, user, password }, discard: () => server.discard() };
-  },
-  topicReader: async () => {
-    const reader = await startTopicReader();
-    return { address: { port: reader.port }, discard: () => reader.discard() };
-  },
-};
+/** What each name starts. `runMark` is in every name that the tests make on them. */
+function starters(runMark: string): { readonly [Name in keyof SharedServers]: () => Promise<Started> } {
+  return {
+    kafka: async () => {
+      const { bootstrap, external, discard } = await findKafka();
+      return { address: { bootstrap }, discard: () => (external ? deleteTopics(bootstrap, runMark) : discard()) };
+    },
+    postgres: async () => {
+      const { external, discard, ...address } = await findPostgres();
+      return { address, discard: () => (external ? dropDatabases(address, runMark) : discard()) };
+    },
+    topicReader: async () => {
+      const { port, discard } = await startTopicReader();
+      return { address: { port }, discard };
+    },
+  };
+}
 
-/** Listens on a port of 127.0.0.1, given to the tests; `stop` ends what was started. */
-export async function serveSharedServers(): Promise<{ port: number; stop(): Promise<void> }> {
-  const started = new Map<string, Promise<Started>>();
-  const start = (name: keyof SharedServers): Promise<Started> => {
-    const running = started.get(name) ?? STARTERS[name]();
+export interface SharedServersService {
+  /** Of 127.0.0.1, on which tests ask. */
+  readonly port: number;
+  /** Ends what was started; on external servers, removes what was made. */
+  stop(): Promise<void>;
+}
+
+/** Starts nothing yet but the service. */
+export async function serveSharedServers(runMark: string): Promise<SharedServersService> {
+  const start = starters(runMark);
+  const started = new Map<keyof SharedServers, Promise<Started>>();
+  const ask = (name: keyof SharedServers): Promise<Started> => {
+    const running = started.get(name) ?? start[name]();
     started.set(name, running);
     return running;
   };
   const server = createServer((socket) => {
     socket.on('error', () => socket.destroy());
     createInterface({ input: socket }).on('line', (name: keyof SharedServers) => {
-      start(name).then(
+      ask(name).then(
         ({ address }) => {
           socket.end(`${JSON.stringify({ address })}\n`);
-          // Who writes to Kafka will read it back: the reader's start is over by then.
-          if (name === 'kafka') start('topicReader').catch(() => {});
+          // Who writes to Kafka will read it back: by then the reader has started. If it cannot, the reader is told.
+          if (name === 'kafka') ask('topicReader').catch(() => {});
         },
         (error: Error) => socket.end(`${JSON.stringify({ error: error.message })}\n`),
       );
@@ -57,7 +71,12 @@ export async function serveSharedServers(): Promise<{ port: number; stop(): Prom
     port: (server.address() as AddressInfo).port,
     stop: async () => {
       server.close();
-      await Promise.allSettled([...started.values()].map(async (running) => (await running).discard()));
+      const ends = [...started.values()].map(async (running) => {
+        // One that never started has told those who asked.
+        const server = await running.catch(() => undefined);
+        await server?.discard();
+      });
+      await Promise.all(ends);
     },
   };
 }

@@ -27,7 +27,7 @@ export interface TopicReader {
   /** The port of 127.0.0.1 it answers on. */
   readonly port: number;
   /** Ends it. */
-  discard(): Promise<void>;
+  readonly discard: () => Promise<void>;
 }
 
 /** Starts the reader (0.3 s; the first time also compiles it, 1 s). */
