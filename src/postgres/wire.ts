@@ -8,7 +8,10 @@ import { Failure } from '../model/failure.ts';
 import { createDeframer } from './frames.ts';
 import type { Login } from './login.ts';
 
-/** Takes the payload of COPY data in order, split anywhere. Reading pauses while a returned promise is pending. */
+/**
+ * Takes the payload of COPY data in order, split anywhere; a chunk is the sink's to keep. Reading pauses while a returned
+ * promise is pending.
+ */
 export interface CopySink {
   write(chunk: Buffer): Promise<void> | undefined;
 }

@@ -24,13 +24,13 @@ afterEach(() => connection.close());
 
 const copyOf = (query: string, format = 'text') => `copy (${query}) to stdout (format ${format})`;
 
-/** Keeps copies, as the bytes belong to the reader again after a write. */
+/** Keeps the chunks themselves: they are not written to again. */
 function collector(): CopySink & { text(): string; readonly chunks: Buffer[] } {
   const chunks: Buffer[] = [];
   return {
     chunks,
     write: (chunk) => {
-      chunks.push(Buffer.from(chunk));
+      chunks.push(chunk);
       return undefined;
     },
     text: () => Buffer.concat(chunks).toString(),
