@@ -48,7 +48,7 @@ export async function findKafka(): Promise<FoundKafka> {
     throw nothingAvailable('Kafka', tried, [
       'name a running Kafka: KAFKA_BROKERS=host:port',
       'start Docker',
-      'install Java 17 or newer and Maven (Debian, Ubuntu: apt-get install openjdk-17-jdk-headless maven)',
+      'install Java 17 or newer and Maven (Debian, Ubuntu: apt-get install openjdk-17-jre-headless maven)',
     ]);
   }
   const kafka = await startKafka();

@@ -24,20 +24,22 @@ export interface GuardedOptions {
   readonly stdin?: 'ignore' | 'pipe';
 }
 
-/** Free space that makes a file system in memory worth using, in bytes. */
+/** Free space from which files are kept in memory, in bytes. */
 const ENOUGH_MEMORY = 4 * 1024 ** 3;
 
+/** Where they are kept; in the environment, so that threads and child processes keep theirs there too. */
+const FILES = 'PGTALLY_TEST_FILES';
+
 let root: string | undefined;
-let base = tmpdir();
 
 /**
  * Has the files of what is started after this kept in memory (/dev/shm) where there is room: Postgres is made in a
  * third of the time. For tests; a benchmark wants a disk.
  */
 export function keepFilesInMemory(): void {
-  if (process.env.TMPDIR !== undefined || !existsSync('/dev/shm')) return;
+  if (process.env[FILES] !== undefined || !existsSync('/dev/shm')) return;
   const { bavail, bsize } = statfsSync('/dev/shm');
-  if (bavail * bsize > ENOUGH_MEMORY) base = '/dev/shm';
+  if (bavail * bsize > ENOUGH_MEMORY) process.env[FILES] = '/dev/shm';
 }
 
 /** A new folder, readable by every user, that is removed with this process. */
@@ -102,7 +104,7 @@ function forget(entry: string): void {
 
 function guardedRoot(): string {
   if (root !== undefined) return root;
-  const folder = mkdtempSync(join(base, 'pgtally-'));
+  const folder = mkdtempSync(join(process.env[FILES] ?? tmpdir(), 'pgtally-'));
   chmodSync(folder, 0o755);
   mkdirSync(join(folder, 'running'));
   chmodSync(join(folder, 'running'), 0o1777);
@@ -110,6 +112,8 @@ function guardedRoot(): string {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
     cwd: '/',
+    // It must find mv and rm whatever a test has made of the search path.
+    env: { ...process.env, PATH: `${process.env.PATH}:/usr/local/bin:/usr/bin:/bin` },
   });
   guard.unref();
   (guard.stdin as unknown as { unref(): void }).unref();

@@ -7,9 +7,12 @@ import { fileURLToPath } from 'node:url';
 /** The folder of the repository's package.json. */
 export const REPOSITORY: string = findRepository(dirname(fileURLToPath(import.meta.url)));
 
-/** The ignored folder in which downloads and compiled files are kept between runs; `names` lead below it. Created. */
+/**
+ * The folder in which downloads and compiled files are kept between runs: the ignored `.cache`, or what PGTALLY_CACHE
+ * names, so that several clones can share it. `names` lead below it. Created.
+ */
 export function cacheFolder(...names: string[]): string {
-  const folder = join(REPOSITORY, '.cache', ...names);
+  const folder = join(process.env.PGTALLY_CACHE ?? join(REPOSITORY, '.cache'), ...names);
   mkdirSync(folder, { recursive: true });
   return folder;
 }
