@@ -1,0 +1,240 @@
+import { createRequire } from 'node:module';
+import { Worker } from 'node:worker_threads';
+import type { Transaction } from 'kafkajs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { KafkaClient } from '../../../src/kafka/client.ts';
+import { checkCorrections, installCorrections } from '../../../src/kafka/corrections.ts';
+import { crc32c } from '../../../src/kafka/crc32c.ts';
+import { loadKafkajs } from '../../../src/kafka/kafkajs.ts';
+import { freshTopic, kafkaBootstrap, readTopic } from '../../stack/for-tests.ts';
+import { type KafkaNode, startKafka } from '../../stack/kafka-broker.ts';
+import { encodeBatch } from './encode-batch.ts';
+import { clientOf, readAll, values } from './support.ts';
+
+const require = createRequire(import.meta.url);
+const SCENARIOS = new URL('./kafkajs-scenarios.cjs', import.meta.url);
+
+interface Consumed {
+  readonly values: readonly (string | null)[];
+  readonly fetches: number;
+}
+
+/** A scenario with kafkajs as it was published. */
+function withStock<Answer>(scenario: string, options: object = {}): Promise<Answer> {
+  // The stack of a main thread; a worker's is four times as large.
+  const worker = new Worker(SCENARIOS, { workerData: { scenario, options }, resourceLimits: { stackSizeMb: 1 } });
+  return new Promise((resolve, reject) => {
+    worker.once('error', reject);
+    worker.once('message', ({ answer, error }: { answer: Answer; error?: string }) => {
+      if (error === undefined) resolve(answer);
+      else reject(new Error(error));
+      void worker.terminate();
+    });
+  });
+}
+
+/** The same with the corrected one. */
+function withCorrected<Answer>(scenario: string, options: object = {}): Promise<Answer> {
+  loadKafkajs();
+  return require(SCENARIOS.pathname)[scenario](options);
+}
+
+let client: KafkaClient;
+let bootstrap: string;
+beforeAll(async () => {
+  bootstrap = await kafkaBootstrap();
+  client = await clientOf(bootstrap);
+});
+afterAll(() => client.close());
+
+async function begin(name: string): Promise<Transaction> {
+  const producer = client.kafka.producer({ transactionalId: name, maxInFlightRequests: 1 });
+  await producer.connect();
+  return producer.transaction();
+}
+
+describe('aborted transactions', () => {
+  it('of two producers, one inside the other, stay hidden; kafkajs shows the outer one', async () => {
+    const topic = await freshTopic();
+    const outer = await begin(`${topic}-outer`);
+    await outer.send({ topic, messages: [{ value: 'outer aborted 1' }] });
+    const inner = await begin(`${topic}-inner`);
+    await inner.send({ topic, messages: [{ value: 'inner aborted' }] });
+    await inner.abort();
+    await outer.send({ topic, messages: [{ value: 'outer aborted 2' }] });
+    await outer.abort();
+    const last = await begin(`${topic}-outer`);
+    await last.send({ topic, messages: [{ value: 'committed' }] });
+    await last.commit();
+
+    const stock = await withStock<Consumed>('consume', { bootstrap, topic, expected: 2 });
+    expect(stock.values).toContain('outer aborted 1');
+    const corrected = await withCorrected<Consumed>('consume', { bootstrap, topic, expected: 1 });
+    expect(corrected.values).toEqual(['committed']);
+    expect(values(await readAll(client, topic))).toEqual(['committed']);
+    expect(values(await readTopic(topic))).toEqual(['committed']);
+    expect(await readAll(client, topic, { isolation: 'read_uncommitted' })).toHaveLength(4);
+  });
+
+  it('stay hidden when a key is four zero bytes; kafkajs takes it for the end of the transaction', async () => {
+    const topic = await freshTopic();
+    const transaction = await begin(topic);
+    await transaction.send({ topic, messages: [{ key: Buffer.alloc(4), value: 'aborted 1' }, { value: 'aborted 2' }] });
+    await transaction.abort();
+    const next = await begin(topic);
+    await next.send({ topic, messages: [{ key: Buffer.alloc(4), value: 'committed' }] });
+    await next.commit();
+
+    const stock = await withStock<Consumed>('consume', { bootstrap, topic, expected: 3 });
+    expect(stock.values).toEqual(['aborted 1', 'aborted 2', 'committed']);
+    const corrected = await withCorrected<Consumed>('consume', { bootstrap, topic, expected: 1 });
+    expect(corrected.values).toEqual(['committed']);
+    expect(values(await readAll(client, topic))).toEqual(['committed']);
+    expect(values(await readTopic(topic))).toEqual(['committed']);
+  });
+
+  it('never show in random interleavings of four producers, read from any offset', { timeout: 60_000 }, async () => {
+    const topic = await freshTopic();
+    let sent = 0;
+    await Promise.all(
+      [0, 1, 2, 3].map(async (name) => {
+        const producer = client.kafka.producer({ transactionalId: `${topic}-${name}`, maxInFlightRequests: 1 });
+        await producer.connect();
+        for (let round = 0; round < 15; round++) {
+          const transaction = await producer.transaction();
+          const abort = Math.random() < 0.5;
+          for (let n = Math.ceil(Math.random() * 4); n > 0; n--) {
+            const key = Math.random() < 0.2 ? Buffer.alloc(4) : 'key';
+            await transaction.send({
+              topic,
+              messages: [{ key, value: `${abort ? 'aborted' : 'committed'} ${sent++}` }],
+            });
+          }
+          await (abort ? transaction.abort() : transaction.commit());
+        }
+        await producer.disconnect();
+      }),
+    );
+    const java = (await readTopic(topic)).map(({ offset, value }) => `${offset} ${value}`);
+    expect(java.some((line) => line.includes('aborted'))).toBe(false);
+    const read = async (from: number, partitionBytes: number) =>
+      (await readAll(client, topic, { from, partitionBytes })).map(({ offset, value }) => `${offset} ${value}`);
+    expect(await read(0, 1024 ** 2)).toEqual(java);
+    expect(await read(0, 500)).toEqual(java);
+    for (let from = 1; from < sent; from += 17) {
+      expect(await read(from, 1024 ** 2)).toEqual(java.filter((line) => Number.parseInt(line, 10) >= from));
+    }
+    const corrected = await withCorrected<Consumed>('consume', { bootstrap, topic, expected: java.length });
+    expect(corrected.values).toEqual(java.map((line) => line.replace(/^\d+ /, '')));
+  });
+});
+
+describe('large batches', () => {
+  it('of 200,000 records are decoded; kafkajs overflows its stack', async () => {
+    const bytes = encodeBatch({ records: Array.from({ length: 200_000 }, () => ({ value: Buffer.from('v') })) });
+    expect(await withStock('decode', { bytes })).toEqual({ error: 'RangeError: Maximum call stack size exceeded' });
+    expect(await withCorrected('decode', { bytes })).toEqual({ messages: 200_000 });
+  });
+});
+
+describe('compaction', () => {
+  let broker: KafkaNode;
+  let compacting: KafkaClient;
+  beforeAll(async () => {
+    broker = await startKafka({ properties: { 'log.cleaner.backoff.ms': 100 } });
+    compacting = await clientOf(broker.bootstrap);
+  });
+  afterAll(async () => {
+    compacting.close();
+    await broker.discard();
+  });
+
+  /** A topic whose first segment is one batch without a record: its only key was written again in the next segment. */
+  async function topicWithEmptiedBatch(): Promise<string> {
+    const topic = 'compacted';
+    const admin = compacting.kafka.admin();
+    await admin.connect();
+    const config = {
+      'cleanup.policy': 'compact',
+      'segment.bytes': '1048576',
+      'max.message.bytes': '900000',
+      'min.cleanable.dirty.ratio': '0.001',
+    };
+    const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
+    await admin.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor: 1, configEntries }] });
+    await admin.disconnect();
+    // More than half a segment each, so that the next one opens a new segment and the cleaner cannot merge them.
+    const padding = 'x'.repeat(600_000);
+    for (const [key, value] of [
+      ['k', 'first'],
+      ['k', 'second'],
+      // Only to close the segment before it: the cleaner never touches the last one.
+      ['other', 'third'],
+    ]) {
+      const producer = compacting.kafka.producer({ idempotent: true, maxInFlightRequests: 1 });
+      await producer.connect();
+      await producer.send({
+        topic,
+        messages: [{ key, value: `${value} ${padding}` } as { key: string; value: string }],
+      });
+      await producer.disconnect();
+    }
+    for (const end = Date.now() + 20_000; Date.now() < end; ) {
+      const [first] = await readAll(compacting, topic, { isolation: 'read_uncommitted', limit: 1 });
+      if (first && first.offset > 0) return topic;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    throw new Error('the cleaner did not empty the first batch within 20 s');
+  }
+
+  it('leaves an empty batch, which kafkajs fetches for ever', { timeout: 40_000 }, async () => {
+    const topic = await topicWithEmptiedBatch();
+    const firstWords = (texts: readonly (string | null | undefined)[]) => texts.map((text) => text?.split(' ')[0]);
+    const expected = firstWords(values(await readAll(compacting, topic)));
+    expect(expected).toEqual(['second', 'third']);
+    const options = { bootstrap: broker.bootstrap, topic, expected: expected.length };
+    const stock = await withStock<Consumed>('consume', { ...options, patience: 2000 });
+    expect(stock.values).toEqual([]);
+    // At full speed: it would be 20 if each waited for records.
+    expect(stock.fetches).toBeGreaterThan(100);
+    const corrected = await withCorrected<Consumed>('consume', options);
+    expect(firstWords(corrected.values)).toEqual(expected);
+  });
+});
+
+describe('the request queue', () => {
+  it('wakes nobody while it is idle; that of kafkajs does so all the time', async () => {
+    expect((await withStock<{ checks: number }>('wakeUps')).checks).toBeGreaterThan(20);
+    expect((await withCorrected<{ checks: number }>('wakeUps')).checks).toBe(0);
+  });
+
+  it('sends what was held back once the broker throttles no more', async () => {
+    expect(await withCorrected('throttled')).toEqual({ sent: true });
+  });
+});
+
+describe('the checksum', () => {
+  it('is ours', () => {
+    loadKafkajs();
+    expect(require('kafkajs/src/protocol/recordBatch/crc32C')).toBe(crc32c);
+  });
+});
+
+describe('checkCorrections', () => {
+  it('names the correction that did not take', () => {
+    loadKafkajs();
+    const filter = require.resolve('kafkajs/src/consumer/filterAbortedMessages');
+    const module = require.cache[filter];
+    const corrected: unknown = module?.exports;
+    try {
+      if (module) module.exports = () => [];
+      expect(() => checkCorrections(require)).toThrow(
+        'aborted records of nested transactions reach read_committed readers',
+      );
+    } finally {
+      if (module) module.exports = corrected;
+    }
+    checkCorrections(require);
+    expect(installCorrections).toBeTypeOf('function');
+  });
+});
