@@ -6,6 +6,15 @@
 # server, and one for each container, named NAME-CONTAINER. Moving `running` away first closes the gap in which one could
 # still register: its mkdir then fails and it never starts.
 root=$1
+
+# A dead process stays in the table until its parent, by now the system's first process, has seen to it.
+is_running() {
+  kill -0 "$1" 2>/dev/null || return 1
+  case $(ps -o stat= -p "$1" 2>/dev/null) in
+    Z*) return 1 ;;
+  esac
+}
+
 while read -r _; do :; done
 mv "$root/running" "$root/ending" || exit 1
 for entry in "$root"/ending/*; do
@@ -22,10 +31,15 @@ for entry in "$root"/ending/*; do
     '*' | *-CONTAINER) continue ;;
   esac
   tries=0
-  while kill -0 "${name%-*}" 2>/dev/null && [ $tries -lt 50 ]; do
+  while is_running "${name%-*}" && [ $tries -lt 50 ]; do
     tries=$((tries + 1))
     sleep 0.1
   done
-  kill -s KILL "${name%-*}" 2>/dev/null
+  is_running "${name%-*}" && kill -s KILL "${name%-*}" 2>/dev/null
 done
-rm -rf "$root"
+# A child of one that was killed may still write there for a moment.
+tries=0
+while ! rm -rf "$root" 2>/dev/null && [ $tries -lt 50 ]; do
+  tries=$((tries + 1))
+  sleep 0.1
+done

@@ -32,13 +32,15 @@ async function firstLine(child: ChildProcess): Promise<string> {
   throw new Error('it ended without a line');
 }
 
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
+/** Lines of the process table, `pid ppid state command`. */
+function processes(): string[] {
+  const table = execFileSync('ps', ['-eo', 'pid=,ppid=,stat=,args='], { encoding: 'utf8' });
+  return table.split('\n').map((line) => line.trim().replace(/ +/g, ' '));
+}
+
+/** Those of these that run; a dead one that its parent has not yet seen to does not. */
+function running(pids: readonly number[]): string[] {
+  return processes().filter((line) => pids.some((pid) => new RegExp(`^${pid} \\d+ [^Z]`).test(line)));
 }
 
 describe('what a process started ends with it', () => {
@@ -49,7 +51,7 @@ describe('what a process started ends with it', () => {
     expect(pids.length).toBeGreaterThan(0);
     end(child);
     await exited;
-    await expect.poll(() => pids.filter(isRunning), { timeout: 15_000 }).toEqual([]);
+    await expect.poll(() => running(pids), { timeout: 15_000 }).toEqual([]);
     await expect.poll(() => existsSync(root), { timeout: 15_000 }).toBe(false);
   }
 
@@ -71,18 +73,25 @@ describe('what a process started ends with it', () => {
 
   test('also when it is killed while they start', async () => {
     const child = startStanding(['kafka', 'postgres']);
-    const folders = () => readTemporary(child.pid ?? 0);
-    await expect.poll(folders, { timeout: 15_000, interval: 10 }).not.toEqual([]);
+    let root: string | undefined;
+    // The guard names the folder; by then initdb runs and Java is about to.
+    await expect
+      .poll(
+        () => {
+          const guard = processes().find(
+            (line) => line.split(' ')[1] === String(child.pid) && line.includes('guard.sh'),
+          );
+          root = guard?.split(' ').at(-1);
+          return root;
+        },
+        { timeout: 15_000, interval: 5 },
+      )
+      .toBeDefined();
     child.kill('SIGKILL');
-    await expect.poll(folders, { timeout: 15_000 }).toEqual([]);
+    await expect.poll(() => processes().filter((line) => line.includes(root ?? '')), { timeout: 15_000 }).toEqual([]);
+    expect(existsSync(root ?? '')).toBe(false);
   });
 });
-
-/** Processes whose command line names a temporary folder that a guard of this process made. */
-function readTemporary(parent: number): string[] {
-  const table = execFileSync('ps', ['-eo', 'pid=,ppid=,args='], { encoding: 'utf8' }).split('\n');
-  return table.filter((line) => new RegExp(`^\\s*\\d+\\s+${parent}\\s`).test(line));
-}
 
 test('two processes start servers side by side', async () => {
   const children = [startStanding(['kafka', 'postgres']), startStanding(['kafka', 'postgres'])];

@@ -9,7 +9,7 @@ import { type ClassArchive, classArchive } from './class-archive.ts';
 import { spawnGuarded, temporaryFolder } from './guard.ts';
 import { kafkaLibraries } from './kafka-libraries.ts';
 import { freePorts } from './ports.ts';
-import { endProcess, StartFailure, waitForLog } from './wait-for-log.ts';
+import { endProcess, StartFailure, waitForLog } from './wait-for-process.ts';
 
 export interface KafkaNode {
   /** `host:port` of the broker's first listener; stays the same over `restart`. */

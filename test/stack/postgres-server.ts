@@ -1,18 +1,16 @@
 // One real Postgres server on every loopback address of a free port, or the one that PGTALLY_TEST_POSTGRES names.
 
-import { type ChildProcess, execFile } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { appendFileSync, chmodSync, chownSync, cpSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 import { spawnGuarded, temporaryFolder } from './guard.ts';
 import { freePorts } from './ports.ts';
 import { embeddedPostgres, installedPostgres } from './postgres-binaries.ts';
-import { endProcess, StartFailure, waitForLog } from './wait-for-log.ts';
-
-const run = promisify(execFile);
+import { endProcess, StartFailure, waitForExit, waitForLog } from './wait-for-process.ts';
 
 /** Postgres refuses to run as root. `nobody` exists by number everywhere: no account has to be made. */
 const SERVER_USER = process.getuid?.() === 0 ? 65_534 : undefined;
+const USER_OPTION = SERVER_USER === undefined ? {} : { user: SERVER_USER };
 
 /** How to reach a server as its superuser. */
 export interface PostgresAddress {
@@ -85,11 +83,9 @@ async function startOnce(bin: string, options: PostgresOptions): Promise<Postgre
   const folder = temporaryFolder('postgres');
   const dataFolder = join(folder, 'data');
   const logFile = join(folder, 'postgres.log');
-  const user = SERVER_USER === undefined ? {} : { uid: SERVER_USER, gid: SERVER_USER };
   if (SERVER_USER !== undefined) chownSync(folder, SERVER_USER, SERVER_USER);
   chmodSync(folder, 0o755);
-  const initdb = ['-D', dataFolder, '-U', 'postgres', '--auth=trust', '--no-sync', '--encoding=UTF8', '--locale=C'];
-  await run(join(bin, 'initdb'), [...initdb, '--no-instructions'], { ...user, cwd: '/' });
+  await createDataFolder(bin, dataFolder, logFile);
   const [port] = await freePorts(1);
   const extra = typeof options.configuration === 'function' ? options.configuration(folder) : options.configuration;
   const address = options.listenAddresses ?? '0.0.0.0';
@@ -105,11 +101,7 @@ async function startOnce(bin: string, options: PostgresOptions): Promise<Postgre
   let child: ChildProcess;
   const start = async () => {
     writeFileSync(logFile, '');
-    child = spawnGuarded(join(bin, 'postgres'), ['-D', dataFolder], {
-      logFile,
-      endWith: 'QUIT',
-      ...(SERVER_USER === undefined ? {} : { user: SERVER_USER }),
-    });
+    child = spawnGuarded(join(bin, 'postgres'), ['-D', dataFolder], { logFile, endWith: 'QUIT', ...USER_OPTION });
     await waitForLog(child, logFile, /ready to accept connections/, 'Postgres');
   };
   await start();
@@ -126,6 +118,16 @@ async function startOnce(bin: string, options: PostgresOptions): Promise<Postgre
     discard: () => endProcess(child, 'SIGQUIT'),
     restart: start,
   };
+}
+
+async function createDataFolder(bin: string, dataFolder: string, logFile: string): Promise<void> {
+  const options = ['-U', 'postgres', '--auth=trust', '--no-sync', '--encoding=UTF8', '--locale=C', '--no-instructions'];
+  const initdb = spawnGuarded(join(bin, 'initdb'), ['-D', dataFolder, ...options], {
+    logFile,
+    endWith: 'KILL',
+    ...USER_OPTION,
+  });
+  await waitForExit(initdb, logFile, '`initdb`');
 }
 
 // No durability: the data folder does not outlive the process. No JIT: it costs tens of milliseconds a small query.

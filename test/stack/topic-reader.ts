@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 import { spawnGuarded, temporaryFolder } from './guard.ts';
 import { type KafkaLibraries, kafkaLibraries } from './kafka-libraries.ts';
 import { cacheFolder, REPOSITORY } from './repository.ts';
-import { endProcess, waitForLog } from './wait-for-log.ts';
+import { endProcess, waitForLog } from './wait-for-process.ts';
 
 /** One record as Kafka's Java client gave it; null and empty are kept apart. */
 export interface ConsumedRecord {

@@ -1,4 +1,4 @@
-// Waiting until a server says in its log that it is ready.
+// Waiting for a process: until it says in its log that it is ready, until it has done its work, until it is gone.
 
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -42,6 +42,16 @@ export async function waitForLog(
     }
     await sleep(15);
   }
+}
+
+/** Resolves when a process has ended well; rejects with StartFailure when it has not. */
+export async function waitForExit(child: ChildProcess, logFile: string, name: string): Promise<void> {
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.ref();
+    child.once('exit', resolve);
+    child.once('error', reject);
+  });
+  if (code !== 0) throw new StartFailure(`${name} failed`, lastLines(readFileSync(logFile, 'utf8')));
 }
 
 /** Resolves when the process is gone; sends `signal` first, and SIGKILL after `grace` milliseconds. */
