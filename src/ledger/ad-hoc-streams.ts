@@ -1,19 +1,11 @@
 // Streams of a command that no ledger knows of: each in a transaction of a producer of its own, one at a time.
 import type { KafkaClient } from '../kafka/client.ts';
 import { fenceTransactionalId, openTransactionalProducer, type Transaction } from '../kafka/producer.ts';
-import type { Milliseconds } from '../model/units.ts';
+import { streamTimeout } from './stream-timeout.ts';
 import type { TopicWatch } from './topic-watch.ts';
 import { asFailure, failedAttempt } from './transact.ts';
 import { createTurns } from './turns.ts';
 import type { CommitResult, Committer, RunStream } from './types.ts';
-
-/** Brokers refuse more (`transaction.max.timeout.ms`). */
-const LONGEST_TRANSACTION: Milliseconds = 15 * 60_000;
-
-/** How long a transaction may be open that holds the rows of a query with this limit. */
-export function streamTimeout(timeout: Milliseconds): Milliseconds {
-  return Math.min(timeout + 10_000, LONGEST_TRANSACTION);
-}
 
 /** `openStream` of an ad-hoc committer, by producers of the given id. */
 export function createAdHocStreams(

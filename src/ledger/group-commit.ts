@@ -78,7 +78,8 @@ export function createGroupCommitter(lane: Lane, watch: TopicWatch): GroupCommit
   /** Removes what may go into the next transaction from the queue, and what must be rehearsed first. */
   const takeGroup = (): Waiting[] => {
     const suspects = queue.filter((unit) => !unit.rehearsed && watch.isSuspect(topicOf(unit)));
-    rehearse(suspects.filter(isOpen));
+    if (lane.rehearse) rehearse(suspects.filter(isOpen));
+    else if (suspects.length > 0 && suspects.length === queue.length) return queue.splice(0, 1);
     const keys = new Set<string>();
     const candidates = queue.filter((unit) => {
       // Two records of one (job, server) would hide the first: the second waits for the next transaction.
@@ -87,7 +88,7 @@ export function createGroupCommitter(lane: Lane, watch: TopicWatch): GroupCommit
       return true;
     });
     const group = candidates.slice(0, countFitting(candidates.map((unit) => unit.prepared)));
-    const gone = new Set([...suspects, ...group]);
+    const gone = new Set(lane.rehearse ? [...suspects, ...group] : group);
     queue = queue.filter((unit) => !gone.has(unit));
     return group;
   };
@@ -128,7 +129,10 @@ export function createGroupCommitter(lane: Lane, watch: TopicWatch): GroupCommit
     } else if (!isOwnReason(failure)) {
       tryAgain(group, failure, outcomeUnknown);
     } else if (group.length === 1) {
-      settleByReason(group, await confirmed(topicOf(group[0]), failure));
+      const topic = topicOf(group[0]);
+      const reason = await confirmed(topic, failure);
+      if (topic !== undefined && reason.kind === 'topic') watch.holdOut(topic, reason);
+      settleByReason(group, reason);
     } else {
       watch.suspect(group.map(topicOf));
       for (const unit of group) unit.rehearsed = topicOf(unit) === undefined;
@@ -187,7 +191,7 @@ export function createGroupCommitter(lane: Lane, watch: TopicWatch): GroupCommit
       undefined,
       watch.batchBytes,
     );
-    const met = await lane.rehearse(rows);
+    const met = await lane.rehearse?.(rows);
     if (!met) {
       for (const unit of group) unit.rehearsed = true;
       queue.push(...group);

@@ -32,7 +32,7 @@ export interface Lane {
   committed(units: readonly PreparedUnit[]): void;
   /**
    * Sends rows in a transaction that is aborted, by a producer whose failure costs nobody anything.
-   * Resolves with the Failure it met, if any.
+   * Resolves with the Failure it met, if any. Without it (no transactions) what is suspect is committed alone.
    */
-  rehearse(rows: readonly TopicBatches[]): Promise<Failure | undefined>;
+  readonly rehearse?: (rows: readonly TopicBatches[]) => Promise<Failure | undefined>;
 }

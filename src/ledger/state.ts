@@ -30,6 +30,8 @@ export interface LedgerState {
     shard: Shard,
   ): IterableIterator<{ readonly job: JobName; readonly server: ServerName; readonly record: LedgerRecord }>;
   backfills(): readonly BackfillState[];
+  /** Forgets everything: the topic is about to be read again from its beginning. */
+  clear(): void;
 }
 
 export interface BackfillState extends BackfillRange {
@@ -134,6 +136,14 @@ export function createLedgerState(
         }
       }
       return found;
+    },
+    clear() {
+      for (const state of states) {
+        state.folded.clear();
+        state.own.clear();
+        delete state.claim;
+      }
+      pauses.clear();
     },
   };
 }
