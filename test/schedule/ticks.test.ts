@@ -25,6 +25,13 @@ describe('a change of offset', () => {
     ]);
   });
 
+  test('times that coincide after the gap are counted as one', () => {
+    const from = Date.parse('2027-03-28T00:00Z');
+    expect(countTicks(schedule('0,30 2,3 * * *'), 'Europe/Berlin', from, from + 43_200_000)).toBe(2);
+    expect(countTicks(schedule('30 2,3 * * *'), 'Europe/Berlin', from, from + 43_200_000)).toBe(2);
+    expect(countTicks(schedule('30 2 * * *'), 'Europe/Berlin', from, from + 43_200_000)).toBe(1);
+  });
+
   test('a fixed job runs in the first of two repeated hours only', () => {
     expect(slots('30 2 * * *', 'Europe/Berlin', '2027-10-31T00:00Z', '2027-10-31T12:00Z')).toEqual([
       '10-31T00:30 = 10-31T02:30:00+02:00',
