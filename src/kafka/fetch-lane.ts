@@ -60,7 +60,7 @@ export function openLane(options: LaneOptions): FetchLane {
       if (!feed) continue;
       if (answer.errorCode === 0) {
         options.onRead(feed);
-        feed.accept(answer, begun);
+        feed.accept(answer, begun, options.node);
       } else {
         feeds.delete(feed);
         options.onRefused(feed, answer.errorCode);

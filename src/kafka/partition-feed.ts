@@ -10,6 +10,8 @@ import { decodeRecords, type FetchedBatch, splitBatches } from './record-batch-d
 /** What a reader's callback is given: records of one partition, in order. */
 export interface PartitionRecords {
   readonly partition: number;
+  /** The id of the broker that they were read from. */
+  readonly broker: number;
   /** Never empty. Keys and values are views of one answer's bytes: copy what is kept. */
   readonly records: readonly FetchedRecord[];
   /** The offset to read from after these: past aborted, compacted and control records that followed them. */
@@ -38,6 +40,7 @@ interface Delivery {
   readonly end: number;
   readonly bytes: Bytes;
   readonly begun: number;
+  readonly broker: number;
 }
 
 /** One answer is handed over while the next waits: enough to never stand still, little enough to bound memory. */
@@ -53,13 +56,13 @@ export interface PartitionFeed {
   /** Answers wait for the callback, or all was fetched: fetch no more for now. */
   readonly full: boolean;
   readonly waitingBytes: Bytes;
-  /** Somebody waits to be told that the partition was read to its end. */
+  /** Somebody asked for a freshness that is not there yet: the next fetch should not wait for records. */
   readonly awaited: boolean;
   /** Nothing was handed over yet. */
   readonly untouched: boolean;
   start(offset: number, until: number | undefined): void;
   /** Takes one answer that came for `fetchOffset`, of a fetch begun at `begun` (performance.now). */
-  accept(answer: FetchedPartition, begun: number): void;
+  accept(answer: FetchedPartition, begun: number, broker: number): void;
   fresh(since: number): boolean;
   untilFresh(since: number): Promise<void>;
   /** Hands nothing more over; resolves when the callback under way is done. */
@@ -76,6 +79,7 @@ export function createFeed(options: FeedOptions): PartitionFeed {
   let until = Number.POSITIVE_INFINITY;
   let remaining = options.limit;
   let freshAt = Number.NEGATIVE_INFINITY;
+  let wanted = Number.NEGATIVE_INFINITY;
   let ended = false;
   let closed = false;
   let untouched = true;
@@ -105,7 +109,10 @@ export function createFeed(options: FeedOptions): PartitionFeed {
     remaining -= records.length;
     const last = records.at(-1);
     const next = remaining <= 0 && last ? last.offset + 1 : Math.min(delivery.next, Math.max(until, delivery.from));
-    const handled = records.length === 0 ? undefined : onRecords({ partition, records, next, end: delivery.end });
+    const handled =
+      records.length === 0
+        ? undefined
+        : onRecords({ partition, broker: delivery.broker, records, next, end: delivery.end });
     untouched &&= records.length === 0;
     if (handled !== undefined) return handled.then(() => finish(delivery, next));
     finish(delivery, next);
@@ -148,7 +155,7 @@ export function createFeed(options: FeedOptions): PartitionFeed {
       return queue.reduce((total, { bytes }) => total + bytes, 0);
     },
     get awaited() {
-      return waiters.length > 0;
+      return wanted > freshAt;
     },
     get untouched() {
       return untouched;
@@ -159,7 +166,7 @@ export function createFeed(options: FeedOptions): PartitionFeed {
       until = bound ?? until;
       ended = position >= until || remaining <= 0;
     },
-    accept: (answer, begun) => {
+    accept: (answer, begun, broker) => {
       const from = fetchOffset ?? 0;
       const all = splitBatches(answer.records);
       const next = Math.max(from, (all.at(-1)?.lastOffset ?? -1) + 1);
@@ -168,12 +175,16 @@ export function createFeed(options: FeedOptions): PartitionFeed {
       const end = committed ? answer.lastStableOffset : answer.highWatermark;
       fetchOffset = next;
       const bytes = batches.length === 0 ? 0 : answer.records.length;
-      const delivery: Delivery = { batches, from, next, end, bytes, begun };
+      const delivery: Delivery = { batches, from, next, end, bytes, begun, broker };
       queue.push(delivery);
       if (!running && !closed) working = work();
     },
-    fresh: (since) => freshAt >= since,
+    fresh: (since) => {
+      wanted = Math.max(wanted, since);
+      return freshAt >= since;
+    },
     untilFresh: (since) => {
+      wanted = Math.max(wanted, since);
       if (freshAt >= since) return Promise.resolve();
       if (closed || ended) return Promise.reject(notRead(topic, partition));
       return new Promise((resolve, reject) => waiters.push({ since, resolve, reject }));

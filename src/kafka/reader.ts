@@ -42,7 +42,7 @@ export interface TopicReader {
   position(partition: number): number;
   /**
    * Whether all that was committed before `since` (performance.now) was handed over and handled: the partition was read to
-   * its end by a fetch begun at or after that moment.
+   * its end by a fetch begun at or after that moment. While it does not hold, the next fetch waits for no records.
    */
   fresh(partition: number, since: number): boolean;
   /** Resolves when `fresh` holds; rejects with a Failure (`cancelled`) when reading ends before. */

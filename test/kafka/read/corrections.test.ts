@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { Transaction } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { KafkaClient } from '../../../src/kafka/client.ts';
-import { checkCorrections, installCorrections } from '../../../src/kafka/corrections.ts';
+import { checkCorrections } from '../../../src/kafka/corrections.ts';
 import { crc32c } from '../../../src/kafka/crc32c.ts';
 import { loadKafkajs } from '../../../src/kafka/kafkajs.ts';
 import { freshTopic, kafkaBootstrap, readTopic } from '../../stack/for-tests.ts';
@@ -115,10 +115,10 @@ describe('aborted transactions', () => {
         await producer.disconnect();
       }),
     );
-    const java = (await readTopic(topic)).map(({ offset, value }) => `${offset} ${value}`);
+    const java = (await readTopic(topic)).map(({ offset, value }) => `${offset} ${String(value)}`);
     expect(java.some((line) => line.includes('aborted'))).toBe(false);
     const read = async (from: number, partitionBytes: number) =>
-      (await readAll(client, topic, { from, partitionBytes })).map(({ offset, value }) => `${offset} ${value}`);
+      (await readAll(client, topic, { from, partitionBytes })).map(({ offset, value }) => `${offset} ${String(value)}`);
     expect(await read(0, 1024 ** 2)).toEqual(java);
     expect(await read(0, 500)).toEqual(java);
     for (let from = 1; from < sent; from += 17) {
@@ -224,17 +224,16 @@ describe('checkCorrections', () => {
   it('names the correction that did not take', () => {
     loadKafkajs();
     const filter = require.resolve('kafkajs/src/consumer/filterAbortedMessages');
-    const module = require.cache[filter];
-    const corrected: unknown = module?.exports;
+    const cached = require.cache[filter] as NodeJS.Module;
+    const corrected: unknown = cached.exports;
     try {
-      if (module) module.exports = () => [];
+      cached.exports = () => [];
       expect(() => checkCorrections(require)).toThrow(
         'aborted records of nested transactions reach read_committed readers',
       );
     } finally {
-      if (module) module.exports = corrected;
+      cached.exports = corrected;
     }
-    checkCorrections(require);
-    expect(installCorrections).toBeTypeOf('function');
+    expect(() => checkCorrections(require)).not.toThrow();
   });
 });
