@@ -1,7 +1,7 @@
 // How record batches that are bytes already pass through kafkajs 2.2.4's own `send()`: as a `messages` that answers the calls
 // kafkajs makes of an array. Everything else (metadata, leaders, retries, sequence numbers, transactions, heads of batches,
 // compression) stays kafkajs's. It was found by reading that version, so it is checked at start (hand-over-check.ts).
-import type { Message } from 'kafkajs';
+import type { ICustomPartitioner, Message } from 'kafkajs';
 import { Failure } from '../model/failure.ts';
 import type { EncodedBatch } from './record-batch.ts';
 
@@ -24,8 +24,21 @@ export const onlyOnce: Gate = (partition, takenBefore) => {
   });
 };
 
+/** Which broker leads each partition, by their numbers. */
+export type Leaders = ReadonlyMap<number, number>;
+
+export interface HandOver {
+  /** Default: `onlyOnce`. */
+  readonly gate?: Gate;
+  /**
+   * Called for each attempt of kafkajs, before anything of it has left, with the leaders it is about to use (given a producer
+   * with `leadersPartitioner`). What it throws fails the send.
+   */
+  readonly onLeaders?: (leaders: Leaders) => void;
+}
+
 /** The `messages` of one topic for `send()` or `sendBatch()`. Throws a Failure (`internal`) for two batches of a partition. */
-export function preEncoded(batches: readonly EncodedBatch[], gate: Gate = onlyOnce): Message[] {
+export function preEncoded(batches: readonly EncodedBatch[], { gate = onlyOnce, onLeaders }: HandOver = {}): Message[] {
   const byPartition: Record<number, PartitionMessages> = {};
   for (const batch of batches) {
     if (byPartition[batch.partition]) {
@@ -36,16 +49,34 @@ export function preEncoded(batches: readonly EncodedBatch[], gate: Gate = onlyOn
   const messages: MessagesOfTopic = {
     // sendBatch() looks for a message without a value.
     find: () => undefined,
-    // groupMessagesPerPartition() sorts messages into an object by partition, with its partitioner.
-    reduce: () => byPartition,
+    // groupMessagesPerPartition() sorts messages into an object by partition, asking its partitioner for each; the leaders are
+    // looked up next, in the same turn and the same metadata.
+    reduce: (group) => {
+      if (onLeaders) group({}, { onLeaders });
+      return byPartition;
+    },
   };
   return messages as unknown as Message[];
+}
+
+/** `createPartitioner` for a producer: answers the question that `onLeaders` asks. No record of ours needs a partitioner. */
+export const leadersPartitioner: ICustomPartitioner = () => {
+  return ({ partitionMetadata, message }) => {
+    const { onLeaders } = message as unknown as LeadersQuestion;
+    onLeaders(new Map(partitionMetadata.map(({ partitionId, leader }) => [partitionId, leader])));
+    return 0;
+  };
+};
+
+/** Stands where kafkajs's partitioner is given a message. */
+interface LeadersQuestion {
+  readonly onLeaders: (leaders: Leaders) => void;
 }
 
 /** What kafkajs calls of `messages`. */
 interface MessagesOfTopic {
   find(predicate: unknown): undefined;
-  reduce(reducer: unknown, initial: unknown): Readonly<Record<number, PartitionMessages>>;
+  reduce(group: (grouped: object, message: LeadersQuestion) => unknown): Readonly<Record<number, PartitionMessages>>;
 }
 
 /** What kafkajs calls of the messages of one partition. */

@@ -10,7 +10,7 @@ import { withDeadline } from './deadline.ts';
 import { kafkaFailure } from './errors.ts';
 import { checkHandOver } from './hand-over-check.ts';
 import { loadKafkajs } from './kafkajs.ts';
-import { type Gate, onlyOnce, preEncoded } from './pre-encoded.ts';
+import { type Gate, type HandOver, leadersPartitioner, onlyOnce, preEncoded } from './pre-encoded.ts';
 import { requireUsable } from './usable-topic.ts';
 import { checkWritten, type TopicBatches } from './written.ts';
 
@@ -63,8 +63,8 @@ export interface ProducerSession {
    * producer is dead; with the first one when it was dead before.
    */
   step<T>(step: Step, work: () => Promise<T>): Promise<T>;
-  /** One `sendBatch`, its answer compared with what was to be written. `gate`: see preEncoded. */
-  send(sender: Sender, topics: readonly TopicBatches[], gate?: Gate): Promise<void>;
+  /** One `sendBatch`, its answer compared with what was to be written. */
+  send(sender: Sender, topics: readonly TopicBatches[], handOver?: HandOver): Promise<void>;
   /** Rejects with a Failure (`topic`), the producer unharmed, for a topic that may not enter it now. */
   admit(topics: readonly string[]): Promise<void>;
   /** Ends it; resolves within 2 s and never rejects. */
@@ -89,8 +89,7 @@ export async function openSession(client: KafkaClient, options: SessionOptions):
   const compression = compressionType(library, client.settings.compression);
   const producer = client.kafka.producer({
     allowAutoTopicCreation: false,
-    // Never asked, records come with their partition; but without one kafkajs prints a warning.
-    createPartitioner: library.Partitioners.DefaultPartitioner,
+    createPartitioner: leadersPartitioner,
     maxInFlightRequests: 1,
     ...options.config,
   });
@@ -113,9 +112,6 @@ export async function openSession(client: KafkaClient, options: SessionOptions):
     // A retry of kafkajs that was waiting meanwhile may have connected anew.
     void Promise.allSettled(running).then(disconnect);
   };
-  const refuseDead: Gate = () => {
-    if (death) throw death;
-  };
 
   const session: ProducerSession = {
     producer,
@@ -137,16 +133,21 @@ export async function openSession(client: KafkaClient, options: SessionOptions):
         throw death ?? failure;
       }
     },
-    send: async (sender, topics, gate = onlyOnce) => {
-      const passes: Gate = (partition, takenBefore) => {
-        refuseDead(partition, takenBefore);
-        gate(partition, takenBefore);
+    send: async (sender, topics, handOver = {}) => {
+      const { gate: passes = onlyOnce } = handOver;
+      // A send that was given up may still be waiting to repeat itself.
+      const gate: Gate = (partition, takenBefore) => {
+        if (death) throw death;
+        passes(partition, takenBefore);
       };
       const written = await sender.sendBatch({
         acks: -1,
         timeout: Math.floor(requestTimeout * BROKER_SHARE),
         compression,
-        topicMessages: topics.map(({ topic, batches }) => ({ topic, messages: preEncoded(batches, passes) })),
+        topicMessages: topics.map(({ topic, batches }) => ({
+          topic,
+          messages: preEncoded(batches, { ...handOver, gate }),
+        })),
       });
       checkWritten(topics, written as RecordMetadata[]);
     },

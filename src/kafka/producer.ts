@@ -6,18 +6,16 @@ import { Failure } from '../model/failure.ts';
 import type { Milliseconds } from '../model/units.ts';
 import type { KafkaClient } from './client.ts';
 import type { Cluster } from './cluster.ts';
-import { createPartitionLanes } from './partition-lanes.ts';
-import { openSession, type ProducerSession, type Sender, type Step } from './producer-session.ts';
+import { createLeaderSends } from './leader-sends.ts';
+import { onlyOnce } from './pre-encoded.ts';
+import { openSession, type ProducerSession, type Step } from './producer-session.ts';
 import type { EncodedBatch } from './record-batch.ts';
 import { splitForSending } from './send-rounds.ts';
 import type { TopicBatches } from './written.ts';
 
 const INIT_DEADLINE: Milliseconds = 15_000;
 /** A stream waits for a new leader: 9 s pass until a dead broker is noticed. */
-const STREAM_DEADLINE: Milliseconds = 30_000;
 const STREAM_RETRY = { initialRetryTime: 50, maxRetryTime: 1000, retries: 30 } as const;
-/** Sends of a stream under way at once; a broker takes one after the other. */
-const STREAM_CONCURRENCY = 8;
 /** Waiting for the broker to end the previous transaction, each time longer. */
 const CONCURRENT_WAIT = { first: 5, most: 100 } as const;
 
@@ -33,7 +31,7 @@ export interface TransactionalProducerOptions extends ProducerOptions {
   /** The broker aborts a transaction that is open for longer. */
   readonly transactionTimeout: Milliseconds;
   /**
-   * `main`: small transactions, each send once. `stream`: large ones, one send a partition, which kafkajs may repeat until
+   * `main`: small transactions, each send once. `stream`: large ones, each send to one broker, which kafkajs may repeat until
    * a new leader is found.
    */
   readonly purpose: 'main' | 'stream';
@@ -61,7 +59,7 @@ export interface Transaction {
   sendFirst(topic: string, batch: EncodedBatch): Promise<void>;
   /** Each batch once: all that can be in one request to each broker are. The caller may use the batches again after a failure. */
   sendOnce(topics: readonly TopicBatches[]): Promise<void>;
-  /** One send a partition, batches of a partition in their order, several partitions at once. */
+  /** Sends to one broker each, batches of a partition in their order; resolves when the brokers have them all. */
   stream(topic: string, batches: readonly EncodedBatch[]): Promise<void>;
   commit(): Promise<void>;
   /** Nothing of it will be visible. Of a dead producer it does nothing, for that is so already. */
@@ -101,7 +99,7 @@ export async function openTransactionalProducer(
 
 export interface IdempotentProducer {
   readonly dead: boolean;
-  /** One send a partition, in order; after an error some of it may be written. Rejects as a Transaction does. */
+  /** As `Transaction.stream`; after an error some of it may be written. */
   send(topic: string, batches: readonly EncodedBatch[]): Promise<void>;
   /** Resolves within 2 s, never rejects. */
   close(): Promise<void>;
@@ -113,7 +111,7 @@ export async function openIdempotentProducer(
   options: ProducerOptions,
 ): Promise<IdempotentProducer> {
   const session = await openSession(client, { ...options, config: { idempotent: true, retry: STREAM_RETRY } });
-  const stream = createStream(session, session.producer);
+  const stream = createLeaderSends(session, session.producer);
   return {
     get dead() {
       return session.death !== undefined;
@@ -145,7 +143,7 @@ function createTransaction(
 ): Transaction {
   let ended = false;
   let hasSent = false;
-  const streamBatches = createStream(session, kafkajs);
+  const streamBatches = createLeaderSends(session, kafkajs);
 
   const requireOpen = (): void => {
     if (ended) throw new Failure('this transaction has ended', { kind: 'internal' });
@@ -178,8 +176,11 @@ function createTransaction(
     for (let wait: Milliseconds = CONCURRENT_WAIT.first; ; wait = Math.min(2 * wait, CONCURRENT_WAIT.most)) {
       try {
         await session.step(step, () =>
-          session.send(kafkajs, topics, () => {
-            taken = true;
+          session.send(kafkajs, topics, {
+            gate: (partition, takenBefore) => {
+              onlyOnce(partition, takenBefore);
+              taken = true;
+            },
           }),
         );
         hasSent = true;
@@ -228,22 +229,6 @@ function createTransaction(
       const step = { doing: 'aborting the transaction', limit: session.requestTimeout + 1000 };
       await session.step(step, () => kafkajs.abort());
     },
-  };
-}
-
-/** A function that sends each batch by itself: the one kind of send whose repetition inside kafkajs is harmless. */
-function createStream(session: ProducerSession, sender: Sender): IdempotentProducer['send'] {
-  const lanes = createPartitionLanes(STREAM_CONCURRENCY);
-  const sendAlone = (topic: string, batch: EncodedBatch): Promise<void> => {
-    const topics = [{ topic, batches: [batch] }];
-    const step = { doing: sending(topics), limit: STREAM_DEADLINE, topic };
-    return session.step(step, () => session.send(sender, topics, () => {}));
-  };
-  return async (topic, batches) => {
-    await session.admit([topic]);
-    const sends = batches.map((batch) => lanes.run(`${topic}/${batch.partition}`, () => sendAlone(topic, batch)));
-    // All are waited for: after a rejection nobody may still be reading the batches.
-    for (const result of await Promise.allSettled(sends)) if (result.status === 'rejected') throw result.reason;
   };
 }
 

@@ -43,7 +43,7 @@ test('a batch is given to one request only, unless its gate lets it pass again',
   expect(once()).toHaveLength(1);
   expect(once).toThrow('a second time');
   const seen: number[] = [];
-  const again = taker(preEncoded([batch], (_partition, takenBefore) => seen.push(takenBefore)));
+  const again = taker(preEncoded([batch], { gate: (_partition, takenBefore) => seen.push(takenBefore) }));
   expect(again()).toHaveLength(1);
   expect(again()).toHaveLength(1);
   expect(seen).toEqual([0, 1]);

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createPartitionLanes } from '../../../src/kafka/partition-lanes.ts';
 import type { EncodedBatch } from '../../../src/kafka/record-batch.ts';
 import { splitForSending } from '../../../src/kafka/send-rounds.ts';
 import { checkWritten, type TopicBatches } from '../../../src/kafka/written.ts';
@@ -57,39 +56,4 @@ test('an answer that lacks a partition, holds one twice or holds another is a fa
   expect(() => checkWritten(sent, written(0))).toThrow('a/1 was left out');
   expect(() => checkWritten(sent, written(0, 1, 1))).toThrow('a/1 was written more than once');
   expect(() => checkWritten(sent, written(0, 1, 2))).toThrow('a/2 was written more than once');
-});
-
-test('work of a partition is in order, of several side by side up to the limit, and stops after a failure', async () => {
-  const lanes = createPartitionLanes(2);
-  const log: string[] = [];
-  let running = 0;
-  let most = 0;
-  const work =
-    (name: string, fails = false) =>
-    async () => {
-      most = Math.max(most, ++running);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-      running--;
-      log.push(name);
-      if (fails) throw new Error(name);
-    };
-  const results = await Promise.allSettled([
-    lanes.run('a', work('a1')),
-    lanes.run('a', work('a2', true)),
-    lanes.run('a', work('a3')),
-    lanes.run('b', work('b1')),
-    lanes.run('b', work('b2')),
-    lanes.run('c', work('c1')),
-  ]);
-  expect(results.map(({ status }) => status)).toEqual([
-    'fulfilled',
-    'rejected',
-    'rejected',
-    'fulfilled',
-    'fulfilled',
-    'fulfilled',
-  ]);
-  expect(log.filter((name) => name.startsWith('a'))).toEqual(['a1', 'a2']);
-  expect(log.filter((name) => name.startsWith('b'))).toEqual(['b1', 'b2']);
-  expect(most).toBe(2);
 });
