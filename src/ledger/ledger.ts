@@ -231,6 +231,6 @@ export function createLedger(options: LedgerOptions): RunningLedger {
 
   function loseAll(): void {
     const failure = new Failure('the ledger is read again from its beginning', { kind: 'kafka', retryable: true });
-    for (const shard of shards) shard.loseAny(failure);
+    for (const shard of shards) shard.lose(failure);
   }
 }

@@ -38,8 +38,8 @@ export function createShardStreams(options: StreamOptions): ShardStreams {
     if (session.streamTimeout >= timeout) return session;
     options.wantStreamTimeout(timeout);
     shard.lose(
-      session,
       new Failure('a run needs a longer transaction than the shard was taken with', { kind: 'kafka', retryable: true }),
+      session,
     );
     return shard.session();
   };
@@ -56,7 +56,7 @@ export function createShardStreams(options: StreamOptions): ShardStreams {
           await options.onStep('stream-begun', shard.lane.records?.shard);
           return runStream({ ...options, run, session, transaction, end: endTurn });
         } catch (error) {
-          shard.lose(session, asFailure(error));
+          shard.lose(asFailure(error), session);
           throw error;
         }
       } catch (error) {
@@ -88,7 +88,7 @@ function runStream({ shard, watch, onStep, run, session, transaction, end }: Ope
     try {
       await transaction.abort();
     } catch (error) {
-      shard.lose(session, asFailure(error));
+      shard.lose(asFailure(error), session);
     }
     end();
   };
@@ -106,7 +106,7 @@ function runStream({ shard, watch, onStep, run, session, transaction, end }: Ope
       return { status: 'committed' };
     } catch (error) {
       const { failure, outcomeUnknown } = failedAttempt(error);
-      shard.lose(session, failure);
+      shard.lose(failure, session);
       return outcomeUnknown ? findOut(lane, prepared, failure) : { status: 'unavailable', failure, outcomeUnknown };
     }
   };
@@ -118,7 +118,7 @@ function runStream({ shard, watch, onStep, run, session, transaction, end }: Ope
         await onStep('stream-rows-sent', place);
       } catch (error) {
         watch.doubt([run.topic]);
-        shard.lose(session, asFailure(error));
+        shard.lose(asFailure(error), session);
         throw asFailure(error);
       }
     },

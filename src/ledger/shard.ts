@@ -1,6 +1,5 @@
 // One shard on one replica: released -> taking -> owned -> handing over -> released. It decides, on a sound view of who is
 // there, when to take and when to give back, and is the lane that group commit commits by while it is owned.
-
 import type { TopicBatches } from '../kafka/written.ts';
 import { Failure } from '../model/failure.ts';
 import type { Milliseconds } from '../model/units.ts';
@@ -10,8 +9,9 @@ import type { CommitAttempt, Lane } from './lane.ts';
 import type { LedgerLog } from './log.ts';
 import type { Membership, Monotonic } from './membership.ts';
 import type { Claim, ReplicaId } from './record.ts';
-import type { ShardSession } from './shard-session.ts';
-import { VIEW_CHANGED } from './shard-session.ts';
+import { createRunHolds } from './run-holds.ts';
+import { type ShardSession, VIEW_CHANGED } from './shard-session.ts';
+import { createShardWait, shardLost } from './shard-wait.ts';
 import type { LedgerState } from './state.ts';
 import { asFailure } from './transact.ts';
 
@@ -30,8 +30,9 @@ export interface ShardOptions {
   }) => Promise<ShardSession>;
   /** The shard's partition was read to its last stable offset by a fetch begun at or after `since`. */
   readonly caughtUp: (since: Monotonic) => boolean;
-  /** A unit that went through the group committer, or a stream, is under way. */
+  /** A commit or a stream is under way or waits. */
   readonly busy: () => boolean;
+  /** See Lane. */
   readonly rehearse?: (rows: readonly TopicBatches[]) => Promise<Failure | undefined>;
   readonly onChange: () => void;
   readonly log: LedgerLog;
@@ -48,14 +49,10 @@ export interface Shard {
   noteClaim(claim: Claim): void;
   /** Marks a run under way; undefined when none may start. */
   begin(stateKey: string): (() => void) | undefined;
-  /** Runs under way. */
-  readonly runs: number;
-  /** Resolves with the session to stream by, or rejects with a Failure when the shard is given up. */
+  /** Resolves with the session to stream by. Rejects with a Failure when the shard is given up. */
   session(): Promise<ShardSession>;
-  /** A session met an error: it is discarded and the shard taken anew, if it still falls to this replica. */
-  lose(session: ShardSession, failure: Failure): void;
-  /** The same, whichever session there is. */
-  loseAny(failure: Failure): void;
+  /** A session met an error: it is discarded, and the shard taken anew if it still falls to this replica. Default: the present one. */
+  lose(failure: Failure, session?: ShardSession): void;
   /** Nothing new starts; given back when nothing is under way. */
   stop(): void;
   /** Gives up at once, without a word to the others. */
@@ -66,32 +63,24 @@ export interface Shard {
 const AFTER_FENCED: Milliseconds = 1000;
 const FIRST_BACKOFF: Milliseconds = 150;
 const LONGEST_BACKOFF: Milliseconds = 2000;
-/** How long finished runs wait for their shard to be taken again before they are given back as pending. */
-const PATIENCE: Milliseconds = 10_000;
 
 export function createShard(options: ShardOptions): Shard {
   const { records, self, membership, state, now, log } = options;
   const { shard } = records;
-  const holds = new Map<string, { count: number; basis: string | undefined }>();
+  const holds = createRunHolds();
+  const wait = createShardWait();
   const claims = new Map<string, () => void>();
-  let waiting: { readonly since: Monotonic; readonly settle: (session: ShardSession | Failure) => void }[] = [];
   let status: ShardStatus = 'released';
   let session: ShardSession | undefined;
-  let leave = false;
-  /** The runs that were under way when a hand-over was wanted: as long as one is, others may begin beside it. */
-  let elders = new Set<object>();
+  /** A hand-over is wanted. */
+  let leaving = false;
   let stopping = false;
   let abandoned = false;
   let freshFrom: Monotonic = Number.NEGATIVE_INFINITY;
   let notBefore: Monotonic = Number.NEGATIVE_INFINITY;
   let failures = 0;
 
-  const settleWaiting = (result: ShardSession | Failure): void => {
-    const settled = waiting;
-    waiting = [];
-    for (const { settle } of settled) settle(result);
-  };
-
+  const held = (): boolean => status === 'owned' || status === 'handing over';
   const become = (next: ShardStatus): void => {
     if (status === next) return;
     status = next;
@@ -103,56 +92,48 @@ export function createShard(options: ShardOptions): Shard {
     session?.close();
     session = undefined;
     freshFrom = now();
-    leave = false;
-    elders.clear();
+    leaving = false;
+    holds.unmarkElders();
     become('released');
   };
 
-  const backOff = (failure: Failure): void => {
-    const wait =
-      failure.kind === 'fenced' && failure.code !== VIEW_CHANGED
-        ? AFTER_FENCED
-        : Math.min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** failures);
-    if (failure.code === VIEW_CHANGED) failures = 0;
-    else failures++;
-    notBefore = now() + wait * (0.75 + Math.random() / 2);
+  const backOff = ({ kind, code }: Failure): void => {
+    const fenced = kind === 'fenced' && code !== VIEW_CHANGED;
+    const pause = fenced ? AFTER_FENCED : Math.min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** failures);
+    failures = code === VIEW_CHANGED ? 0 : failures + 1;
+    notBefore = now() + pause * (0.75 + Math.random() / 2);
   };
 
-  const lose = (lost: ShardSession, failure: Failure): void => {
-    if (lost !== session) return;
+  const lose = (failure: Failure, lost = session): void => {
+    if (!session || lost !== session) return;
     log('warn', 'lost a shard', { shard, error: failure.message });
     drop();
     backOff(failure);
   };
 
-  const untilRead = (nonce: string): Promise<void> => new Promise((resolve) => claims.set(nonce, resolve));
-
   const take = async (giveBack: boolean): Promise<void> => {
     become('taking');
     const began = now();
     try {
-      const stillMine = () => giveBack || (!stopping && membership.fallsTo(shard, now()) === self);
-      const taken = await options.take({ stillMine, untilRead });
-      const claim = state.claim(shard);
-      if (abandoned || claim?.replica !== self) {
-        taken.close();
-        throw takenBy(claim?.replica ?? self);
-      }
+      const taken = await options.take({
+        stillMine: () => giveBack || (!stopping && membership.fallsTo(shard, now()) === self),
+        untilRead: (nonce) => new Promise((resolve) => claims.set(nonce, resolve)),
+      });
       session = taken;
+      const claim = state.claim(shard);
+      if (abandoned || claim?.replica !== self) throw takenBy(claim?.replica);
       failures = 0;
       if (giveBack) {
         await release(taken);
         return;
       }
       log('info', 'took a shard', { shard, ms: Math.round(now() - began) });
-      become(leave ? 'handing over' : 'owned');
-      settleWaiting(taken);
+      become(leaving ? 'handing over' : 'owned');
+      wait.settle(taken);
     } catch (error) {
       const failure = asFailure(error);
-      log(failure.code === VIEW_CHANGED ? 'debug' : 'warn', 'could not take a shard', {
-        shard,
-        error: failure.message,
-      });
+      const level = failure.code === VIEW_CHANGED ? 'debug' : 'warn';
+      log(level, 'could not take a shard', { shard, error: failure.message });
       drop();
       backOff(failure);
     } finally {
@@ -161,8 +142,8 @@ export function createShard(options: ShardOptions): Shard {
   };
 
   const release = async (released: ShardSession): Promise<void> => {
+    become('taking');
     try {
-      become('taking');
       await released.release();
       log('info', 'released a shard', { shard });
     } catch (error) {
@@ -171,18 +152,20 @@ export function createShard(options: ShardOptions): Shard {
     if (session === released) drop();
   };
 
+  const takenBy = (replica = 'nobody'): Failure => shardLost(shard, `replica \`${replica}\` took it`);
+
   const considerLeaving = (sound: boolean, owner: ReplicaId | undefined): void => {
     const wanted = stopping || (sound && owner !== undefined && owner !== self);
-    if (wanted && !leave) {
-      leave = true;
-      elders = new Set(holds.values());
+    if (wanted && !leaving) {
+      leaving = true;
+      holds.markElders();
       if (status === 'owned') become('handing over');
-    } else if (!wanted && leave && sound && owner === self) {
-      leave = false;
-      elders.clear();
+    } else if (!wanted && leaving && sound && owner === self) {
+      leaving = false;
+      holds.unmarkElders();
       if (status === 'handing over') become('owned');
     }
-    if (status === 'handing over' && holds.size === 0 && !options.busy() && session) void release(session);
+    if (status === 'handing over' && holds.count === 0 && !options.busy() && session) void release(session);
   };
 
   const considerTaking = (sound: boolean, owner: ReplicaId | undefined): void => {
@@ -197,31 +180,14 @@ export function createShard(options: ShardOptions): Shard {
     }
   };
 
-  /** Runs that wait for their shard are given back when it will not come back to this replica, or not soon. */
   const considerWaiting = (sound: boolean, owner: ReplicaId | undefined): void => {
-    if (waiting.length === 0) return;
-    if (stopping) settleWaiting(givenUp('this replica is stopping'));
-    else if (sound && owner !== undefined && owner !== self) settleWaiting(givenUp('it fell to another replica'));
-    else if (now() - Math.min(...waiting.map(({ since }) => since)) > PATIENCE)
-      settleWaiting(givenUp('it could not be taken again'));
+    if (stopping) wait.settle(shardLost(shard, 'this replica is stopping'));
+    else if (sound && owner !== undefined && owner !== self)
+      wait.settle(shardLost(shard, 'it fell to another replica'));
+    else if (wait.overdue(now())) wait.settle(shardLost(shard, 'it could not be taken again'));
   };
 
-  const givenUp = (why: string): Failure =>
-    new Failure(`shard ${shard} of the ledger is not held: ${why}`, {
-      kind: 'fenced',
-      retryable: true,
-      code: 'SHARD_LOST',
-    });
-
-  const takenBy = (replica: ReplicaId): Failure =>
-    new Failure(`replica \`${replica}\` took shard ${shard}`, { kind: 'fenced', retryable: true, code: 'SHARD_LOST' });
-
-  const held = (): boolean => status === 'owned' || status === 'handing over';
-
-  const whenHeld = (): Promise<ShardSession | Failure> => {
-    if (session && held()) return Promise.resolve(session);
-    return new Promise((settle) => waiting.push({ since: now(), settle }));
-  };
+  const whenHeld = async (): Promise<ShardSession | Failure> => (session && held() ? session : wait.join(now()));
 
   const lane: Lane = {
     records,
@@ -231,23 +197,23 @@ export function createShard(options: ShardOptions): Shard {
     },
     async commit(plan): Promise<CommitAttempt> {
       const current = session;
-      if (!current || !held())
-        return { status: 'failed', failure: givenUp('it was lost just now'), outcomeUnknown: false };
+      if (!current || !held()) {
+        return { status: 'failed', failure: shardLost(shard, 'it was lost just now'), outcomeUnknown: false };
+      }
       const attempt = await current.commit(plan);
-      if (attempt.status === 'failed') lose(current, attempt.failure);
+      if (attempt.status === 'failed') lose(attempt.failure, current);
       return attempt;
     },
     basis(key) {
-      const hold = holds.get(key);
-      return hold ? hold.basis : state.text(shard, key);
+      const hold = holds.basisOf(key);
+      return hold ? hold.text : state.text(shard, key);
     },
     judge: (unit, basis) => judgeUnit(state, shard, unit, basis),
     committed(units) {
       for (const { stateKey, stateText } of units) {
         if (stateText === undefined) continue;
         state.commit(shard, stateKey, stateText);
-        const hold = holds.get(stateKey);
-        if (hold) hold.basis = stateText ?? undefined;
+        holds.committed(stateKey, stateText);
       }
     },
     ...(options.rehearse ? { rehearse: options.rehearse } : {}),
@@ -265,33 +231,16 @@ export function createShard(options: ShardOptions): Shard {
       const owner = membership.fallsTo(shard, now());
       if (status === 'released') considerTaking(sound, owner);
       else considerLeaving(sound, owner);
-      if (status === 'released') considerWaiting(sound, owner);
+      if (!held()) considerWaiting(sound, owner);
     },
-    noteClaim(claim) {
-      const mine = claims.get(claim.nonce);
-      if (mine) {
-        claims.delete(claim.nonce);
-        mine();
-      } else if (session && held() && claim.replica !== self) {
-        lose(session, takenBy(claim.replica));
-      }
+    noteClaim({ nonce, replica }) {
+      const mine = claims.get(nonce);
+      if (mine) mine();
+      else if (held() && replica !== self) lose(takenBy(replica));
     },
     begin(key) {
-      if (!held() || stopping || (leave && elders.size === 0)) return undefined;
-      const hold = holds.get(key) ?? { count: 0, basis: state.text(shard, key) };
-      hold.count++;
-      holds.set(key, hold);
-      let ended = false;
-      return () => {
-        if (ended) return;
-        ended = true;
-        if (--hold.count > 0) return;
-        holds.delete(key);
-        elders.delete(hold);
-      };
-    },
-    get runs() {
-      return holds.size;
+      if (!held() || stopping || (leaving && !holds.hasElders)) return undefined;
+      return holds.begin(key, state.text(shard, key));
     },
     async session() {
       const result = await whenHeld();
@@ -299,9 +248,6 @@ export function createShard(options: ShardOptions): Shard {
       return result;
     },
     lose,
-    loseAny(failure) {
-      if (session) lose(session, failure);
-    },
     stop() {
       stopping = true;
     },
@@ -309,7 +255,7 @@ export function createShard(options: ShardOptions): Shard {
       stopping = true;
       abandoned = true;
       drop();
-      settleWaiting(givenUp('this replica has stopped'));
+      wait.settle(shardLost(shard, 'this replica has stopped'));
     },
   };
 }

@@ -25,7 +25,7 @@ async function startLedger(
 async function until(what: () => boolean, limit = 15_000): Promise<void> {
   const end = performance.now() + limit;
   while (!what()) {
-    if (performance.now() > end) throw new Error(`not within ${limit} ms: ${what}`);
+    if (performance.now() > end) throw new Error(`not within ${limit} ms: ${String(what)}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
@@ -56,7 +56,7 @@ describe('a ledger', () => {
     );
     expect(await valuesOf(rows)).toEqual(servers.map((server) => `${server} 20`).sort());
     const ledger = (await readTopic(topic)).filter(({ key }) => key?.toString().startsWith('job/'));
-    expect(ledger.map(({ key }) => key?.toString()).sort()).toEqual(servers.map((server) => `job/${server}`).sort());
+    expect(ledger.map(({ key }) => String(key)).sort()).toEqual(servers.map((server) => `job/${server}`).sort());
     const history = await readTopic(`${topic}.history`);
     expect(history).toHaveLength(24);
     expect(JSON.parse(history[0]?.value?.toString() ?? '')).toEqual(
