@@ -5,9 +5,10 @@ import type { IngestJob } from '../model/project.ts';
 import type { Located } from '../model/source.ts';
 import { inline, readBody, reporter, type SqlBody } from './body.ts';
 import { type CompiledPart, compilePart, locateInPart, placeInBody, type SourcePlace } from './compiled-part.ts';
+import type { ColumnUse } from './calls.ts';
 import { readName } from './names.ts';
 import { nearestName } from './nearest.ts';
-import { type CheckedScalar, type ColumnUse, checkScalar } from './scalar.ts';
+import { type CheckedScalar, checkScalar } from './scalar.ts';
 import { quoteName } from './wrap.ts';
 
 /** What a message is to column expressions; `offset` is a word of SQL and has to be quoted. */

@@ -127,13 +127,11 @@ function readScalar(source: SourceText, options: ScalarOptions, problems: Proble
   return body && checked && { body, checked, subject };
 }
 
-/** YAML splits `[coalesce(a, b), c]` at each comma, so an item that is no SQL is most likely half of one. */
 function keyOptions(list: boolean, count: number, index: number): ScalarOptions {
   if (!list) return { subject: 'the key', severalHint: 'a key of several parts is a list: `key: [a, b]`' };
   return {
     subject: count === 1 ? 'the key' : `part ${index + 1} of the key`,
     severalHint: 'write each expression as an item of its own',
-    syntaxHint: 'YAML ends an item of `[…]` at each comma: quote an expression that has one, `["coalesce(a, b)", c]`',
   };
 }
 

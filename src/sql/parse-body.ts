@@ -2,6 +2,7 @@
 import { inline, type Report, type SqlBody } from './body.ts';
 import { type ParsedSql, parseSql } from './parser.ts';
 import { type Placeholder, standIn } from './placeholders.ts';
+import { walkTree } from './tree.ts';
 
 /**
  * Parses a body; locations and offsets come out in `body.text`. A placeholder is rendered as an expression in parentheses,
@@ -57,9 +58,18 @@ function parseText(body: SqlBody, text: string): ParsedSql {
   return { ...parsed, toUnit: (location) => Math.max(0, parsed.toUnit(location) - length) };
 }
 
-/** The trees without their places: parentheses leave no other trace. */
+/**
+ * The trees without their places: parentheses leave no other trace. Flat, each object with its depth, for the recursion of
+ * JSON.stringify ends before the parser's does.
+ */
 function meaningOf(parsed: ParsedSql & { readonly ok: true }): string {
-  return JSON.stringify(parsed.statements, (key, value: unknown) => (key === 'location' ? undefined : value));
+  const objects: string[] = [];
+  walkTree('', parsed.statements, 0, (name, node, depth) => {
+    const plain = Object.entries(node).filter(([key, value]) => key !== 'location' && typeof value !== 'object');
+    objects.push(`${depth} ${name} ${JSON.stringify(plain)}`);
+    return depth + 1;
+  });
+  return objects.join('\n');
 }
 
 function followsSliceStart(body: SqlBody, placeholder: Placeholder): boolean {

@@ -55,7 +55,7 @@ export function refuseWrites(
   report: Report,
 ): void {
   walkTree('SelectStmt', tree, undefined, (name, node) => {
-    const verb = WRITES[name];
+    const verb = WRITES.get(name);
     if (verb !== undefined) {
       const place = placeBefore(body, verb, field(node, 'relation'), toUnit);
       report('error', `\`${verb}\` changes data: a job only reads`, place, 'take this part out');
@@ -84,12 +84,12 @@ export function functionsOf(tree: TreeNode): string[] {
   return [...names].sort();
 }
 
-const WRITES: Readonly<Record<string, string>> = {
-  InsertStmt: 'insert',
-  UpdateStmt: 'update',
-  DeleteStmt: 'delete',
-  MergeStmt: 'merge',
-};
+const WRITES: ReadonlyMap<string, string> = new Map([
+  ['InsertStmt', 'insert'],
+  ['UpdateStmt', 'update'],
+  ['DeleteStmt', 'delete'],
+  ['MergeStmt', 'merge'],
+]);
 
 /** The word before the relation it acts on. */
 function placeBefore(
@@ -118,7 +118,7 @@ function placeOfLock(body: SqlBody): Place {
 
 /** A statement's first word; that of the write, where a `with` stands before it. */
 function placeOfStatement(body: SqlBody, statement: TreeNode | undefined): Place {
-  const verb = WRITES[Object.keys(statement ?? {})[0] ?? ''];
+  const verb = WRITES.get(Object.keys(statement ?? {})[0] ?? '');
   if (verb !== undefined) return placeOfWords(body, [verb], { depth: 0 });
   const first = body.tokens[0];
   return first ? { start: first.start, end: first.end } : { start: 0, end: body.text.length };

@@ -1,30 +1,11 @@
 // What key, value, headers and ingest columns may be: one expression that has one value for one row (design 3).
+import type { SourceText } from '../model/source.ts';
 import { inline, type Report, type SqlBody } from './body.ts';
-import { outermost, type Place, placeOfItem, placeOfWords } from './keywords.ts';
-import { AGGREGATES, RETURNING_SETS, WINDOW_FUNCTIONS } from './known-functions.ts';
+import { type ColumnUse, checkCalls, type ScalarCall } from './calls.ts';
+import { outermost, type Place, placeOfWords } from './keywords.ts';
 import { parseBody, reportSyntaxError } from './parse-body.ts';
 import { functionsOf, refuseWrites } from './query.ts';
-import {
-  field,
-  functionName,
-  isSelect,
-  listOf,
-  locationOf,
-  nodeOf,
-  stringsOf,
-  type TreeNode,
-  walkTree,
-} from './tree.ts';
-
-/** A function called for each row itself, not inside a sub-select: it must not be an aggregate or return a set. */
-export interface ScalarCall extends Place {
-  readonly name: string;
-}
-
-/** A column named outside of sub-selects: `a` or `q.a` as its parts; a star is left out. */
-export interface ColumnUse extends Place {
-  readonly names: readonly string[];
-}
+import { field, listOf, nodeOf, type TreeNode } from './tree.ts';
 
 export interface CheckedScalar {
   readonly functions: readonly string[];
@@ -37,15 +18,18 @@ export interface ScalarOptions {
   readonly subject: string;
   /** What to write in place of `a, b`. */
   readonly severalHint: string;
-  /** What to do about a syntax error that no other hint fits. */
-  readonly syntaxHint?: string;
 }
 
 /** Parses and judges a scalar expression; undefined after at least one error was reported. */
 export function checkScalar(body: SqlBody, options: ScalarOptions, report: Report): CheckedScalar | undefined {
+  const separator = body.tokens.find(({ kind }) => kind === 'semicolon');
+  if (separator) {
+    report('error', `${options.subject} is one expression, not statements`, separator, 'remove the `;`');
+    return undefined;
+  }
   const parsed = parseBody(body);
   if (!parsed.ok) {
-    reportSyntaxError(body, parsed, report, hintForSyntax(body, parsed.offset) ?? options.syntaxHint);
+    reportSyntaxError(body, parsed, report, hintForSyntax(body, parsed.offset));
     return undefined;
   }
   const { toUnit } = parsed;
@@ -60,7 +44,7 @@ export function checkScalar(body: SqlBody, options: ScalarOptions, report: Repor
   const value = target && field(target, 'val');
   if (!value) return undefined;
   refuseWrites(body, value, toUnit, refuse);
-  const { calls, columns } = checkCalls(body, value, toUnit, options, refuse);
+  const { calls, columns } = checkCalls(body, value, toUnit, options.subject, refuse);
   return fine ? { functions: functionsOf(value), calls, columns } : undefined;
 }
 
@@ -71,9 +55,6 @@ function checkShape(body: SqlBody, select: TreeNode, options: ScalarOptions, rep
     report('error', message, place, hint);
     return false;
   };
-  const separator = body.tokens.find(({ kind }) => kind === 'semicolon');
-  if (separator)
-    return refuse(`${subject} is one expression, not statements`, separator, 'remove the `;` and what follows');
   const first = body.tokens[0];
   if (first && /^(all|distinct)$/i.test(first.text)) {
     return refuse(`${subject} is an expression: ${inline(first.text)} belongs to a \`select\``, first, 'remove it');
@@ -146,93 +127,20 @@ function whole(body: SqlBody): Place {
   return { start: 0, end: body.text.length };
 }
 
-interface Depth {
-  readonly inSelect: boolean;
-  /** Inside a select without `from`: what it aggregates can only be the rows of the query. */
-  readonly rowless: boolean;
-}
-
-function checkCalls(
-  body: SqlBody,
-  value: TreeNode,
-  toUnit: (location: number) => number,
-  options: ScalarOptions,
-  report: Report,
-): Pick<CheckedScalar, 'calls' | 'columns'> {
-  const calls: ScalarCall[] = [];
-  const columns: ColumnUse[] = [];
-  const top: Depth = { inSelect: false, rowless: true };
-  walkTree('val', value, top, (name, node, depth) => {
-    if (isSelect(name, node)) return { inSelect: true, rowless: depth.rowless && node.fromClause === undefined };
-    const start = toUnit(locationOf(node) ?? 0);
-    if (name === 'ColumnRef' && !depth.inSelect) {
-      const names = stringsOf(listOf(node, 'fields'));
-      columns.push({ ...placeOfName(body, start), names });
-    }
-    const sort = sortOfCall(name, node);
-    if (sort && (sort.set ? !depth.inSelect : depth.rowless)) {
-      const place = placeOfName(body, start);
-      const written = inline(body.text.slice(place.start, place.end));
-      report(
-        'error',
-        `${written} is ${sort.article}, but ${options.subject} is computed for each row by itself`,
-        place,
-        sort.hint,
-      );
-    }
-    if (name === 'FuncCall' && !depth.inSelect) calls.push({ ...placeOfName(body, start), name: functionName(node) });
-    return depth;
-  });
-  return { calls, columns };
-}
-
-interface Sort {
-  readonly article: string;
-  readonly hint: string;
-  readonly set?: true;
-}
-
-const AGGREGATE: Sort = { article: 'an aggregate', hint: 'compute it in the query and use its column here' };
-const WINDOW: Sort = { article: 'a window function', hint: 'compute it in the query and use its column here' };
-const SET: Sort = {
-  article: 'a function that returns a set',
-  hint: 'call it in the query, where it may make rows',
-  set: true,
-};
-
-/** What makes a call unfit for one row; undefined when nothing is known against it. */
-function sortOfCall(name: string, node: TreeNode): Sort | undefined {
-  if (name === 'GroupingFunc') return AGGREGATE;
-  if (name === 'JsonArrayAgg' || name === 'JsonObjectAgg') {
-    return field(field(node, 'constructor') ?? {}, 'over') ? WINDOW : AGGREGATE;
-  }
-  if (name !== 'FuncCall') return undefined;
-  if (node.over !== undefined) return WINDOW;
-  const aggregates = ['agg_star', 'agg_distinct', 'agg_order', 'agg_filter', 'agg_within_group'];
-  if (aggregates.some((flag) => node[flag] !== undefined)) return AGGREGATE;
-  const called = functionName(node).replace(/^pg_catalog\./, '');
-  if (AGGREGATES.has(called)) return AGGREGATE;
-  if (WINDOW_FUNCTIONS.has(called)) return WINDOW;
-  return RETURNING_SETS.has(called) ? SET : undefined;
-}
-
-/** A dotted name from its start on. */
-function placeOfName(body: SqlBody, start: number): Place {
-  let end = start;
-  for (const token of body.tokens) {
-    if (token.start < start) continue;
-    if (end > start && token.start !== end) break;
-    if (/^[(,)[\]]/.test(token.text)) break;
-    end = token.end;
-    if (token.text !== '.' && body.text[end] !== '.') break;
-  }
-  return end > start ? { start, end } : placeOfItem(body, start);
-}
-
 function hintForSyntax(body: SqlBody, offset: number): string | undefined {
   const word = body.tokens.find(({ start }) => start === offset)?.text.toLowerCase();
   if (word === 'select' && offset === body.tokens[0]?.start) return SUBSELECT_HINT;
   const last = body.tokens.at(-1)?.text.toLowerCase();
   if (word === 'offset' || (word === undefined && last === 'offset')) return OFFSET_HINT;
-  return undefined;
+  return isCutAtComma(body.source) ? COMMA_HINT : undefined;
+}
+
+const COMMA_HINT =
+  'YAML ends a value in `[…]` or `{…}` at each comma: quote an expression that has one, `"coalesce(a, b)"`';
+
+/** Whether a comma stands right before or behind a plain scalar: `[coalesce(a, b), c]` is three items. */
+function isCutAtComma({ file, span }: SourceText): boolean {
+  if (/["']/.test(file.text.charAt(span.start))) return false;
+  const before = file.text.slice(Math.max(0, span.start - 200), span.start);
+  return /,\s*$/.test(before) || /^\s*,/.test(file.text.slice(span.end, span.end + 200));
 }
