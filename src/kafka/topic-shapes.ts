@@ -14,9 +14,9 @@ export interface TopicShape {
 
 export interface TopicShapes {
   /** Rejects with a Failure: `topic` (missing, forbidden) or as any request (`kafka`, `authentication`, `tls`). */
-  shapeOf(topic: string): Promise<TopicShape>;
+  readonly shapeOf: (topic: string) => Promise<TopicShape>;
   /** Asks anew at the next use. */
-  forget(topic: string): void;
+  readonly forget: (topic: string) => void;
   close(): void;
 }
 

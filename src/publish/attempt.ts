@@ -1,0 +1,189 @@
+// One attempt at a run: connect, read-only transaction, describe, COPY, rows encoded for Kafka. Nothing is committed here:
+// the caller commits the result with its ledger record, or drops it. Retries, outcomes and recording are the daemon's.
+import { chooseBatchBytes, createCopyEncoder } from '../kafka/copy-encoder.ts';
+import type { EncodedBatch } from '../kafka/record-batch.ts';
+import type { Committer, RunStream } from '../ledger/types.ts';
+import { Failure } from '../model/failure.ts';
+import type { Project, Server, Trigger } from '../model/project.ts';
+import { type Bytes, formatDuration, type Milliseconds, type Slot } from '../model/units.ts';
+import type { Connection, TransactionLimits } from '../postgres/connection.ts';
+import type { ConnectionKeeper } from '../postgres/pool.ts';
+import type { PreparedPublish } from '../project/prepared.ts';
+import { type FailurePlace, placeOfFailure, type SentSql } from './failure-place.ts';
+import type { MemoryBudget } from './memory.ts';
+import { refusePrivileged } from './privileged.ts';
+import { keylessPartition, recordHeaders } from './record-form.ts';
+import { createResultSink } from './result-sink.ts';
+import { leavesTraces } from './session-traces.ts';
+import { prepareStatement } from './statement.ts';
+
+/** What a record may be and where it goes. */
+export interface TopicShape {
+  readonly partitions: number;
+  /** The topic's `max.message.bytes`. */
+  readonly maxMessageBytes: Bytes;
+}
+
+/** What all runs of a process share. */
+export interface PublishContext {
+  readonly connections: ConnectionKeeper;
+  /** Rejects with a Failure of kind `topic` (missing, forbidden) or `kafka` (away). */
+  readonly topicShape: (topic: string) => Promise<TopicShape>;
+  readonly memory: MemoryBudget;
+  readonly bufferLimit: Bytes;
+  /** Whether a role that is a superuser or may write is refused. */
+  readonly privileged: Project['privileged'];
+}
+
+export interface RunInput {
+  readonly prepared: PreparedPublish;
+  readonly server: Server;
+  readonly slot: Slot;
+  readonly window: { readonly start: Slot; readonly end: Slot };
+  readonly trigger: Trigger;
+  readonly run: string;
+  readonly committer: Committer;
+  readonly signal: AbortSignal;
+  /** When this job needs this server next; the connection is kept until then if that is near. */
+  readonly nextUse?: number;
+  /** At most so many rows, for a dry run. */
+  readonly limit?: number;
+  /** Called when the server has answered `begin`: from here on the run is work on the server. */
+  readonly onAnswered?: () => Promise<void>;
+}
+
+export type AttemptResult =
+  | {
+      readonly status: 'read';
+      readonly rows: number;
+      readonly bytes: Bytes;
+      readonly batches: readonly EncodedBatch[];
+      /** Set when the result outgrew its buffer: the rows are in its open transaction, and `batches` is empty. */
+      readonly stream: RunStream | undefined;
+      /** Gives the buffer back; call it once after the commit or the drop. */
+      release(): void;
+    }
+  | { readonly status: 'failed'; readonly failure: Failure; readonly place: FailurePlace | undefined };
+
+const LOCK_TIMEOUT: Milliseconds = 10_000;
+/** Kept open while a place is waited for or Kafka pauses us; Postgres ends the transaction after this much more. */
+const IDLE_MARGIN: Milliseconds = 10_000;
+
+/** Never rejects for what goes wrong in Postgres, Kafka or the data: that is a `failed` result. */
+export async function attemptRun(context: PublishContext, input: RunInput): Promise<AttemptResult> {
+  const { prepared, server } = input;
+  const { job } = prepared;
+  const limit = AbortSignal.timeout(job.timeout);
+  const signal = AbortSignal.any([input.signal, limit]);
+  const sent: { current?: SentSql } = {};
+  let connection: Connection | undefined;
+  try {
+    const topic = await context.topicShape(job.topic.name);
+    connection = await context.connections.acquire(server, job.name, { signal });
+    await connection.begin(transactionLimits(job.timeout), { signal });
+    await input.onAnswered?.();
+    if (context.privileged === 'refuse') await refusePrivileged(connection, { signal });
+    const result = await readRows(context, input, topic, connection, signal, sent);
+    await finishConnection(context, connection, input);
+    return result;
+  } catch (error) {
+    if (connection) await context.connections.discard(connection);
+    const failure = asFailure(error, limit.aborted && !input.signal.aborted, job.timeout);
+    return { status: 'failed', failure, place: placeOfFailure(failure, sent.current) };
+  }
+}
+
+async function readRows(
+  context: PublishContext,
+  input: RunInput,
+  topic: TopicShape,
+  connection: Connection,
+  signal: AbortSignal,
+  sent: { current?: SentSql },
+): Promise<AttemptResult> {
+  const { prepared, server, slot } = input;
+  const { job } = prepared;
+  const values = {
+    slot,
+    windowStart: input.window.start,
+    windowEnd: input.window.end,
+    server: server.name,
+    labels: server.labels,
+  };
+  const limit = input.limit === undefined ? {} : { limit: input.limit };
+  const { wrapped } = await prepareStatement(connection, prepared, values, { ...limit, signal, sent });
+  const encoder = createCopyEncoder({
+    partitions: topic.partitions,
+    keylessPartition: keylessPartition(job.name, server.name, slot, topic.partitions),
+    constantHeaders: recordHeaders({
+      job: job.name,
+      server: server.name,
+      slot,
+      trigger: input.trigger,
+      run: input.run,
+    }),
+    rowHeaders: job.headers.map((header) => header.name),
+    nullKey: job.key && job.nullKey === 'error' ? 'error' : 'allow',
+    nullValue: job.value ? 'tombstone' : 'error',
+    maxRecordBytes: topic.maxMessageBytes,
+    batchBytes: chooseBatchBytes(topic.partitions, topic.maxMessageBytes),
+  });
+  const sink = createResultSink({
+    encoder,
+    memory: context.memory,
+    bufferLimit: context.bufferLimit,
+    openStream: () =>
+      input.committer.openStream({ job: job.name, server: server.name, topic: job.topic.name, timeout: job.timeout }),
+  });
+  try {
+    await connection.copyOut(wrapped.copy, sink, { signal });
+    const { stream, batches } = await sink.finish();
+    return { status: 'read', rows: encoder.rows, bytes: encoder.bytes, batches, stream, release: () => sink.release() };
+  } catch (error) {
+    await sink.abandon();
+    throw error;
+  }
+}
+
+/** The rows are read: whatever happens to the connection now changes nothing about them. */
+async function finishConnection(context: PublishContext, connection: Connection, input: RunInput): Promise<void> {
+  try {
+    await connection.rollback();
+    if (input.nextUse === undefined) {
+      await context.connections.release(connection);
+      return;
+    }
+    if (await leavesTraces(connection, input.prepared.sql.functions)) await connection.discardAll();
+    await context.connections.release(connection, { keepUntil: input.nextUse });
+  } catch {
+    // The server went away after the last row; the connection is of no use, the rows are.
+    await context.connections.discard(connection);
+  }
+}
+
+function transactionLimits(timeout: Milliseconds): TransactionLimits {
+  return {
+    statementTimeout: timeout,
+    lockTimeout: Math.min(LOCK_TIMEOUT, timeout),
+    idleTimeout: timeout + IDLE_MARGIN,
+  };
+}
+
+function asFailure(error: unknown, late: boolean, timeout: Milliseconds): Failure {
+  if (late) {
+    return new Failure(`not done within the job's \`timeout\` of ${formatDuration(timeout)}`, {
+      kind: 'timeout',
+      retryable: true,
+      cause: error,
+      hint: 'raise `timeout` if the query may take longer',
+    });
+  }
+  if (error instanceof Failure) return error;
+  return new Failure(
+    `a defect in pgtally: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+    {
+      kind: 'internal',
+      cause: error,
+    },
+  );
+}

@@ -1,0 +1,83 @@
+// A publish job prepared on one of its servers as a run would do it, up to the point where rows would be read.
+import { Failure } from '../model/failure.ts';
+import type { Milliseconds } from '../model/units.ts';
+import type { CallOptions, Column, Connection, TransactionLimits } from '../postgres/connection.ts';
+import { typeNames } from '../postgres/functions.ts';
+import type { JobCheck, TypedColumn } from '../project/job-check.ts';
+import type { PreparedPublish } from '../project/prepared.ts';
+import { placeOfFailure, type SentSql } from './failure-place.ts';
+import { manualSlot } from './manual-slot.ts';
+import { prepareStatement } from './statement.ts';
+
+/** Preparing takes locks, but runs nothing: what is not done within this is stuck. */
+const PREPARE_TIMEOUT: Milliseconds = 10_000;
+const LOCK_TIMEOUT: Milliseconds = 5_000;
+
+/** The transaction that a job is prepared in, as short as may be. */
+export const PREPARE_LIMITS: TransactionLimits = {
+  statementTimeout: PREPARE_TIMEOUT,
+  lockTimeout: LOCK_TIMEOUT,
+  idleTimeout: 3 * PREPARE_TIMEOUT,
+};
+
+/**
+ * Prepares the job's statement with the values of a run by hand at `now`, and has it planned, which checks the role's
+ * rights. Never rejects for what is wrong with the job there: that is in the result. Leaves no transaction open; when the
+ * connection was lost, it is not `usable` any more.
+ */
+export async function checkPublishJob(
+  connection: Connection,
+  prepared: PreparedPublish,
+  now: number,
+  options: CallOptions = {},
+): Promise<JobCheck> {
+  const sent: { current?: SentSql } = {};
+  try {
+    const { slot, window } = manualSlot(prepared, undefined, now);
+    const { name, labels } = connection.server;
+    const values = { slot, windowStart: window.start, windowEnd: window.end, server: name, labels };
+    await connection.begin(PREPARE_LIMITS, options);
+    const { wrapped, columns } = await prepareStatement(connection, prepared, values, { ...options, sent });
+    await plan(connection, wrapped.select, options);
+    return { columns: await typed(connection, columns, options), warnings: [] };
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    const place = placeOfFailure(error, sent.current);
+    return { columns: [], failure: error, ...(place ? { place } : {}), warnings: [] };
+  } finally {
+    if (connection.usable) await connection.rollback().catch(() => connection.close());
+  }
+}
+
+/** Describing a statement asks for no right to its tables; planning it does (ExecutorStart), and reads nothing. */
+async function plan(connection: Connection, select: string, options: CallOptions): Promise<void> {
+  try {
+    await connection.rows(`explain (costs off) ${select}`, [], options);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.position === undefined) throw error;
+    // A position in the text of `explain` is none in what was sent.
+    const { message, kind, retryable, hint, code, cause } = error;
+    throw new Failure(message, {
+      kind,
+      retryable,
+      cause,
+      ...(hint === undefined ? {} : { hint }),
+      ...(code === undefined ? {} : { code }),
+    });
+  }
+}
+
+/** Types below this oid are Postgres's own, with the same name on every server. */
+const FIRST_NORMAL_OID = 16_384;
+const builtIn = new Map<number, string>();
+
+async function typed(
+  connection: Connection,
+  columns: readonly Column[],
+  options: CallOptions,
+): Promise<readonly TypedColumn[]> {
+  const unknown = [...new Set(columns.map(({ typeOid }) => typeOid))].filter((oid) => !builtIn.has(oid));
+  const names = unknown.length > 0 ? await typeNames(connection, unknown, options) : new Map<number, string>();
+  for (const [oid, name] of names) if (oid < FIRST_NORMAL_OID) builtIn.set(oid, name);
+  return columns.map(({ name, typeOid }) => ({ name, type: builtIn.get(typeOid) ?? names.get(typeOid) ?? 'unknown' }));
+}
