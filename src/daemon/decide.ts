@@ -1,0 +1,86 @@
+// What one (job, server) has to do now, given the ledger's last word on it. Pure: the dispatcher carries it out.
+import type { LedgerRecord } from '../model/run.ts';
+import type { Slot } from '../model/units.ts';
+import type { PreparedPublish, Timetable } from '../project/prepared.ts';
+import { type DueSlot, dueSlots, type SkippedSlots } from '../schedule/due.ts';
+import { countTicks, nextTick, previousTick } from '../schedule/ticks.ts';
+
+export interface Situation {
+  readonly prepared: PreparedPublish;
+  readonly timetable: Timetable;
+  /** `delay` of the job plus the splay of the server. */
+  readonly lateBy: number;
+  readonly last: LedgerRecord | undefined;
+  readonly paused: boolean;
+  /** A run of ours has only just ended: what came due meanwhile was not missed, and `overlap: queue` runs it. */
+  readonly justRan: boolean;
+  readonly now: number;
+}
+
+export type Decision =
+  | { readonly kind: 'wait' }
+  /** First sight, or a schedule that changed since `changedFrom`. */
+  | { readonly kind: 'register'; readonly slot: Slot; readonly changedFrom?: Slot }
+  | { readonly kind: 'run'; readonly due: DueSlot; readonly missed: SkippedSlots | undefined }
+  | { readonly kind: 'skip'; readonly skipped: SkippedSlots; readonly reason: 'missed' | 'paused' };
+
+/** The next step of an idle (job, server); after it is done, ask again. */
+export function decide(situation: Situation): Decision {
+  const { prepared, timetable, last, lateBy, now } = situation;
+  const { schedule, timezone } = timetable;
+  if (!last || last.schedule !== timetable.hash) {
+    const slot = previousTick(schedule, timezone, now - lateBy);
+    return { kind: 'register', slot, ...(last ? { changedFrom: Date.parse(last.slot) } : {}) };
+  }
+  const lastSlot = Date.parse(last.slot);
+  if (situation.paused) {
+    const skipped = slotsBetween(timetable, lastSlot, now - lateBy);
+    return skipped ? { kind: 'skip', skipped, reason: 'paused' } : { kind: 'wait' };
+  }
+  const due = dueSlots({
+    schedule,
+    timezone,
+    lastSlot,
+    now,
+    delay: lateBy,
+    catchup: situation.justRan && prepared.overlap === 'queue' ? 'all' : prepared.catchup,
+    catchupWindow: prepared.job.catchupWindow,
+    limit: 1,
+  });
+  const first = due.run[0];
+  const missed = due.skipped[0];
+  if (first) return { kind: 'run', due: first, missed };
+  return missed ? { kind: 'skip', skipped: missed, reason: 'missed' } : { kind: 'wait' };
+}
+
+/**
+ * The slots whose dispatch came while a run of `slot` was under way, for `overlap: skip`; undefined when there were none. While
+ * older slots are still waiting to be caught up nothing is skipped: outcomes are recorded in order.
+ */
+export function overlapped(
+  timetable: Timetable,
+  slot: Slot,
+  lateBy: number,
+  started: number,
+  now: number,
+): SkippedSlots | undefined {
+  if (slotsBetween(timetable, slot, started - lateBy)) return undefined;
+  return slotsBetween(timetable, slot, now - lateBy);
+}
+
+/** When the slot after `slot` is dispatched: until then a snapshot job may retry. */
+export function nextDispatch(timetable: Timetable, slot: Slot, lateBy: number): number {
+  return nextTick(timetable.schedule, timetable.timezone, slot) + lateBy;
+}
+
+function slotsBetween(timetable: Timetable, after: Slot, until: number): SkippedSlots | undefined {
+  const { schedule, timezone } = timetable;
+  const count = until <= after ? 0 : countTicks(schedule, timezone, after, until);
+  if (count === 0) return undefined;
+  return {
+    since: nextTick(schedule, timezone, after),
+    last: previousTick(schedule, timezone, until),
+    count,
+    reason: 'missed',
+  };
+}

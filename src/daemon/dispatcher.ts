@@ -1,0 +1,125 @@
+// Every second: which (job, server)s may have something due. It only asks; each target decides and works for itself.
+import type { Milliseconds } from '../model/units.ts';
+import type { PreparedPublish, Timetable } from '../project/prepared.ts';
+import { nextTick } from '../schedule/ticks.ts';
+import type { Target } from './target.ts';
+
+export interface Dispatcher {
+  /** The jobs as they are now. Targets whose job and server did not change go on; changed ones follow when their run has ended. */
+  update(jobs: readonly PreparedPublish[]): void;
+  /** The clock's wake-up: starts what has become due. */
+  wake(): void;
+  /** Looks at every target, after the ledger changed. */
+  evaluateAll(): void;
+  readonly targets: readonly Target[];
+  /** Starts nothing new; what still runs after `grace` is cancelled. Resolves when nothing runs. */
+  stop(grace: Milliseconds): Promise<void>;
+  /** Whether a run of (job, server) is under way. */
+  busy(job: string, server: string): boolean;
+}
+
+export type MakeTarget = (
+  prepared: PreparedPublish,
+  timetable: Timetable,
+  server: PreparedPublish['job']['servers'][number],
+) => Target;
+
+interface Entry {
+  readonly target: Target;
+  readonly identity: string;
+  readonly timetable: Timetable;
+  /** When its next slot is dispatched; before, nothing needs to be looked at. */
+  nextDue: number;
+}
+
+/** Clocks and wake-ups come in from outside, so that time can be tested without waiting. */
+export function createDispatcher(makeTarget: MakeTarget, clock: () => number): Dispatcher {
+  const entries = new Map<string, Entry>();
+  /** Targets that were replaced or removed and still run. */
+  const leaving = new Map<string, Promise<void>>();
+  const timers = new Set<NodeJS.Timeout>();
+  let stopping = false;
+
+  const keyOf = (job: string, server: string): string => `${job}/${server}`;
+
+  const evaluate = (entry: Entry): void => {
+    const now = clock();
+    entry.target.evaluate();
+    entry.nextDue =
+      nextTick(entry.timetable.schedule, entry.timetable.timezone, now - entry.target.lateBy) + entry.target.lateBy;
+  };
+
+  /** A splay or delay may fall between two wake-ups: those have a timer of their own. */
+  const evaluateAt = (entry: Entry, due: number): void => {
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      if (!stopping) evaluate(entry);
+    }, due - clock());
+    timers.add(timer);
+  };
+
+  const remove = (key: string, entry: Entry): void => {
+    entries.delete(key);
+    const left = entry.target.stop().finally(() => leaving.delete(key));
+    leaving.set(key, left);
+  };
+
+  const add = (key: string, entry: Entry): void => {
+    entries.set(key, entry);
+    const before = leaving.get(key);
+    if (before) void before.then(() => entries.get(key) === entry && !stopping && evaluate(entry));
+  };
+
+  return {
+    update(jobs) {
+      const wanted = new Set<string>();
+      for (const prepared of jobs) {
+        const { timetable } = prepared;
+        if (!timetable) continue;
+        for (const server of prepared.job.servers) {
+          const key = keyOf(prepared.job.name, server.name);
+          wanted.add(key);
+          const identity = JSON.stringify([prepared.fingerprint, server], withoutPlaces);
+          const existing = entries.get(key);
+          if (existing?.identity === identity) continue;
+          if (existing) remove(key, existing);
+          add(key, { target: makeTarget(prepared, timetable, server), identity, timetable, nextDue: 0 });
+        }
+      }
+      for (const [key, entry] of entries) if (!wanted.has(key)) remove(key, entry);
+    },
+    wake() {
+      if (stopping) return;
+      const now = clock();
+      for (const [key, entry] of entries) {
+        if (leaving.has(key)) continue;
+        if (entry.nextDue <= now) evaluate(entry);
+        else if (entry.nextDue < now + 1000 && entry.nextDue % 1000 !== 0) evaluateAt(entry, entry.nextDue);
+      }
+    },
+    evaluateAll() {
+      if (stopping) return;
+      for (const [key, entry] of entries) if (!leaving.has(key)) entry.target.evaluate();
+    },
+    get targets() {
+      return [...entries.values()].map((entry) => entry.target);
+    },
+    busy: (job, server) => entries.get(keyOf(job, server))?.target.busy === true || leaving.has(keyOf(job, server)),
+    async stop(grace) {
+      stopping = true;
+      for (const timer of timers) clearTimeout(timer);
+      const all = [...entries.values()].map((entry) => entry.target);
+      const ended = Promise.all([...all.map((target) => target.stop()), ...leaving.values()]);
+      const timer = setTimeout(() => {
+        for (const target of all) target.cancel('pgtally is stopping');
+      }, grace);
+      await ended;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** Where something was declared is not what it is. */
+function withoutPlaces(key: string, value: unknown): unknown {
+  return key === 'declared' || key === 'file' || key === 'span' ? undefined : value;
+}

@@ -1,0 +1,75 @@
+// The ledger records of a run, as data: one for its outcome, and one for each stretch of slots skipped before or during it.
+import type { Failure } from '../model/failure.ts';
+import type { Trigger } from '../model/project.ts';
+import type { LedgerRecord, Outcome, SkipReason } from '../model/run.ts';
+import { type Bytes, formatInstant, type Slot } from '../model/units.ts';
+import type { SkippedSlots } from '../schedule/due.ts';
+
+export interface RunFacts {
+  readonly slot: Slot;
+  readonly run: string;
+  readonly trigger: Trigger;
+  readonly started: number;
+  readonly finished: number;
+  readonly schedule: string;
+  readonly attempts: number;
+}
+
+export function outcomeRecord(
+  facts: RunFacts,
+  outcome: Outcome,
+  rows: number,
+  bytes: Bytes,
+  failure?: Failure,
+): LedgerRecord {
+  return {
+    ...common(facts),
+    outcome,
+    rows,
+    bytes,
+    ...(facts.attempts > 1 ? { attempts: facts.attempts } : {}),
+    ...(failure
+      ? {
+          error: {
+            kind: failure.kind,
+            message: failure.message,
+            ...(failure.code === undefined ? {} : { code: failure.code }),
+            ...(failure.hint === undefined ? {} : { hint: failure.hint }),
+          },
+        }
+      : {}),
+  };
+}
+
+/** One record for consecutive skipped slots; `previous`, when it ends right before with the same reason, is extended. */
+export function skipRecord(
+  facts: Omit<RunFacts, 'slot' | 'attempts'>,
+  skipped: SkippedSlots,
+  reason: SkipReason,
+  previous?: LedgerRecord,
+): LedgerRecord {
+  const extended =
+    previous?.outcome === 'skipped' && previous.reason === reason && previous.schedule === facts.schedule;
+  return {
+    ...common({ ...facts, slot: skipped.last }),
+    outcome: 'skipped',
+    rows: 0,
+    bytes: 0,
+    reason,
+    since: extended ? (previous.since ?? previous.slot) : formatInstant(skipped.since),
+    slots: skipped.count + (extended ? (previous.slots ?? 1) : 0),
+  };
+}
+
+function common(
+  facts: Omit<RunFacts, 'attempts'>,
+): Pick<LedgerRecord, 'slot' | 'run' | 'trigger' | 'started' | 'finished' | 'schedule'> {
+  return {
+    slot: formatInstant(facts.slot),
+    run: facts.run,
+    trigger: facts.trigger,
+    started: new Date(facts.started).toISOString(),
+    finished: new Date(facts.finished).toISOString(),
+    schedule: facts.schedule,
+  };
+}

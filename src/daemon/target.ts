@@ -1,0 +1,323 @@
+// One (job, server) of the daemon: at most one run at a time, its retries, what is recorded and in which order. When
+// something is due is decide.ts; how rows get to Kafka is publish/ and the ledger's committer.
+
+import { scheduledRunId } from '../ledger/record.ts';
+import type { CommitResult, Committer, Ledger } from '../ledger/types.ts';
+import { Failure } from '../model/failure.ts';
+import type { Server } from '../model/project.ts';
+import type { LedgerRecord } from '../model/run.ts';
+import { formatInstant, type Milliseconds, type Slot } from '../model/units.ts';
+import type { PreparedPublish, Timetable } from '../project/prepared.ts';
+import type { AttemptResult } from '../publish/attempt.ts';
+import type { SkippedSlots } from '../schedule/due.ts';
+import { splayOf } from '../schedule/hash.ts';
+import { nextTick, previousTick, window } from '../schedule/ticks.ts';
+import { decide, nextDispatch, overlapped } from './decide.ts';
+import type { Log } from './log.ts';
+import { outcomeRecord, type RunFacts, skipRecord } from './records.ts';
+import { createRetrying } from './retrying.ts';
+
+/** What a run needs from the daemon: one attempt with its place among the others. */
+export interface Attempts {
+  once(run: {
+    readonly prepared: PreparedPublish;
+    readonly server: Server;
+    readonly slot: Slot;
+    readonly window: { readonly start: Slot; readonly end: Slot };
+    readonly trigger: 'schedule' | 'catchup';
+    readonly run: string;
+    readonly committer: Committer;
+    readonly signal: AbortSignal;
+    readonly nextUse: number;
+  }): Promise<AttemptResult>;
+}
+
+export interface TargetDependencies {
+  readonly ledger: Ledger;
+  readonly attempts: Attempts;
+  readonly log: Log;
+  readonly clock: () => number;
+  /** Told of each record once it is committed, for metrics. */
+  readonly onRecord: (job: string, server: string, record: LedgerRecord) => void;
+}
+
+export interface Target {
+  readonly prepared: PreparedPublish;
+  readonly server: Server;
+  /** All by which its dispatch is late on purpose: `delay` and splay. */
+  readonly lateBy: Milliseconds;
+  /** Starts what is due, if nothing is under way. Cheap when nothing is. */
+  evaluate(): void;
+  readonly busy: boolean;
+  /** Nothing new is started. Resolves when nothing is under way any more. */
+  stop(): Promise<void>;
+  /** Ends what is under way without recording it: its slot stays due. */
+  cancel(reason: string): void;
+}
+
+/** After Kafka failed a commit: how long until the slot is looked at again, should nothing else wake it. */
+const AFTER_UNAVAILABLE: Milliseconds = 1000;
+
+export function createTarget(
+  prepared: PreparedPublish,
+  timetable: Timetable,
+  server: Server,
+  deps: TargetDependencies,
+): Target {
+  const { ledger, log, clock } = deps;
+  const { job } = prepared;
+  const { schedule, timezone } = timetable;
+  const place = { job: job.name, server: server.name };
+  const lateBy = job.delay + splayOf(job.name, server.name, job.splay, typicalInterval(timetable, clock()));
+  const stopping = new AbortController();
+  /** Our own last record, ahead of the ledger's tail; it counts only while we hold the shard. */
+  let own: LedgerRecord | undefined;
+  let working: Promise<void> | undefined;
+  let notBefore = 0;
+  let stopped = false;
+
+  const last = (): LedgerRecord | undefined => own ?? ledger.last(job.name, server.name);
+
+  function evaluate(): void {
+    if (working || stopped) return;
+    if (!ledger.available || !ledger.owns(job.name, server.name)) {
+      own = undefined;
+      return;
+    }
+    const now = clock();
+    if (now < notBefore) return;
+    const paused = ledger.paused(job.name) !== undefined;
+    const decision = decide({ prepared, timetable, lateBy, last: last(), paused, justRan: own !== undefined, now });
+    if (decision.kind === 'wait') return;
+    const ended = ledger.begin(job.name, server.name);
+    if (!ended) return;
+    const work =
+      decision.kind === 'register'
+        ? register(decision.slot, decision.changedFrom)
+        : decision.kind === 'skip'
+          ? recordSkip(decision.skipped, decision.reason)
+          : runSlot(decision.due.slot, decision.due.trigger, decision.missed);
+    working = work
+      .catch((error: unknown) => {
+        notBefore = clock() + AFTER_UNAVAILABLE;
+        setTimeout(evaluate, AFTER_UNAVAILABLE + 1).unref();
+        log.error('a defect in pgtally', {
+          ...place,
+          error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+        });
+      })
+      .finally(() => {
+        ended();
+        working = undefined;
+        evaluate();
+      });
+  }
+
+  async function register(slot: Slot, changedFrom: Slot | undefined): Promise<void> {
+    const record = outcomeRecord(facts(slot, 'schedule', clock(), 0), 'registered', 0, 0);
+    if (!(await commitRecords([record]))) return;
+    if (changedFrom === undefined) log.info('registered', { ...place, slot: record.slot });
+    else
+      log.info('schedule changed: registered anew', {
+        ...place,
+        slot: record.slot,
+        previous: formatInstant(changedFrom),
+      });
+  }
+
+  async function recordSkip(skipped: SkippedSlots, reason: 'missed' | 'paused'): Promise<void> {
+    if (await commitRecords([skip(skipped, reason, last())])) logSkip(skipped, reason);
+  }
+
+  async function runSlot(slot: Slot, trigger: 'schedule' | 'catchup', missed: SkippedSlots | undefined): Promise<void> {
+    const committer = ledger.committer(job.name, server.name, job.delivery);
+    const before = missed ? [skip(missed, 'missed', last())] : [];
+    const started = clock();
+    const run = scheduledRunId({ job: job.name, server: server.name, slot });
+    const retrying = createRetrying(prepared, slot, nextDispatch(timetable, slot, lateBy), stopping.signal, clock);
+    for (;;) {
+      const result = await deps.attempts.once({
+        prepared,
+        server,
+        slot,
+        window: window(schedule, timezone, slot),
+        trigger,
+        run,
+        committer,
+        signal: stopping.signal,
+        nextUse: nextDispatch(timetable, clock(), lateBy),
+      });
+      if (result.status === 'read') {
+        await settle(result, before, { ...facts(slot, trigger, started, retrying.attempts), run }, committer);
+        return;
+      }
+      const { failure } = result;
+      if (failure.kind === 'cancelled') return;
+      if (failure.kind === 'kafka' || failure.kind === 'fenced') {
+        unavailable(failure);
+        return;
+      }
+      if (failure.retryable && (await retrying.wait(failure, (delay) => logRetry(slot, failure, delay)))) continue;
+      if (stopping.signal.aborted) return;
+      await fail(
+        failure,
+        before,
+        { ...facts(slot, trigger, started, retrying.attempts), run },
+        retrying.endedByNextSlot,
+      );
+      return;
+    }
+  }
+
+  /** Commits rows and record together; on refusal for the rows' own reason the slot has failed. */
+  async function settle(
+    result: Extract<AttemptResult, { status: 'read' }>,
+    before: readonly LedgerRecord[],
+    ran: RunFacts,
+    committer: Committer,
+  ): Promise<void> {
+    const { rows, bytes, batches, stream } = result;
+    const finished = { ...ran, finished: clock() };
+    const record = outcomeRecord(finished, rows > 0 ? 'published' : 'empty', rows, bytes);
+    const records = [...before, record, ...skippedMeanwhile(finished)];
+    let committed: CommitResult;
+    try {
+      committed = stream
+        ? await stream.commit(records)
+        : await committer.commit({
+            ...place,
+            ...(rows > 0 ? { rows: { topic: job.topic.name, batches, bytes } } : {}),
+            records,
+          });
+    } finally {
+      result.release();
+    }
+    if (committed.status === 'refused') await fail(committed.failure, before, ran, false);
+    else if (committed.status === 'unavailable') unavailable(committed.failure);
+    else done(records, finished);
+  }
+
+  async function fail(
+    failure: Failure,
+    before: readonly LedgerRecord[],
+    ran: RunFacts,
+    nextIsDue: boolean,
+  ): Promise<void> {
+    const finished = { ...ran, finished: clock() };
+    const records = [
+      ...before,
+      outcomeRecord(finished, 'failed', 0, 0, failure),
+      ...(nextIsDue ? [] : skippedMeanwhile(finished)),
+    ];
+    if (await commitRecords(records)) logRecords(records, finished);
+  }
+
+  function skippedMeanwhile(ran: RunFacts): LedgerRecord[] {
+    if (prepared.overlap !== 'skip') return [];
+    const skipped = overlapped(timetable, ran.slot, lateBy, ran.started, clock());
+    return skipped ? [skip(skipped, 'overlap', undefined)] : [];
+  }
+
+  async function commitRecords(records: readonly LedgerRecord[]): Promise<boolean> {
+    const result = await ledger.committer(job.name, server.name, job.delivery).commit({ ...place, records });
+    if (result.status !== 'committed') {
+      unavailable(result.failure);
+      return false;
+    }
+    remember(records);
+    return true;
+  }
+
+  function done(records: readonly LedgerRecord[], ran: RunFacts): void {
+    remember(records);
+    logRecords(records, ran);
+  }
+
+  function remember(records: readonly LedgerRecord[]): void {
+    own = records.at(-1) ?? own;
+    for (const record of records) deps.onRecord(job.name, server.name, record);
+  }
+
+  /** Nothing was recorded: the slot is still due. It is looked at again soon, whatever else happens. */
+  function unavailable(failure: Failure): void {
+    own = undefined;
+    notBefore = clock() + AFTER_UNAVAILABLE;
+    setTimeout(evaluate, AFTER_UNAVAILABLE + 1).unref();
+    log.debug('not committed', { ...place, error: failure.message });
+  }
+
+  function facts(slot: Slot, trigger: 'schedule' | 'catchup', started: number, attempts: number): RunFacts {
+    const run = scheduledRunId({ job: job.name, server: server.name, slot });
+    return { slot, run, trigger, started, finished: clock(), schedule: timetable.hash, attempts };
+  }
+
+  function skip(
+    skipped: SkippedSlots,
+    reason: 'missed' | 'paused' | 'overlap',
+    previous: LedgerRecord | undefined,
+  ): LedgerRecord {
+    return skipRecord(facts(skipped.last, 'schedule', clock(), 0), skipped, reason, previous);
+  }
+
+  function logSkip(skipped: SkippedSlots, reason: string): void {
+    log.warn('skipped', {
+      ...place,
+      slot: formatInstant(skipped.last),
+      since: formatInstant(skipped.since),
+      slots: skipped.count,
+      outcome: 'skipped',
+      reason,
+    });
+  }
+
+  function logRetry(slot: Slot, failure: Failure, delay: Milliseconds): void {
+    log.warn('will retry', { ...place, slot: formatInstant(slot), in_ms: Math.round(delay), error: failure.message });
+  }
+
+  function logRecords(records: readonly LedgerRecord[], ran: RunFacts): void {
+    for (const { slot, outcome, rows, since, slots, reason, attempts, error, trigger } of records) {
+      const fields = { ...place, slot, outcome };
+      if (outcome === 'skipped') log.warn('skipped', { ...fields, since, slots, reason });
+      else if (outcome === 'failed')
+        log.error('failed', {
+          ...fields,
+          attempts,
+          ms: ran.finished - ran.started,
+          error: error?.message,
+          code: error?.code,
+          hint: error?.hint,
+        });
+      else
+        log.info(outcome, {
+          ...fields,
+          trigger: trigger === 'schedule' ? undefined : trigger,
+          rows,
+          ms: ran.finished - ran.started,
+          attempts,
+        });
+    }
+  }
+
+  return {
+    prepared,
+    server,
+    lateBy,
+    evaluate,
+    get busy() {
+      return working !== undefined;
+    },
+    async stop() {
+      stopped = true;
+      await working;
+    },
+    cancel(reason) {
+      stopped = true;
+      stopping.abort(new Failure(reason, { kind: 'cancelled' }));
+    },
+  };
+}
+
+/** The distance of two slots now, by which the splay is bounded. */
+function typicalInterval({ schedule, timezone }: Timetable, now: number): Milliseconds {
+  return nextTick(schedule, timezone, now) - previousTick(schedule, timezone, now);
+}
