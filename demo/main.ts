@@ -1,0 +1,72 @@
+// `npm run demo`: the jobs of jobs/ on a real Kafka and a real Postgres that it starts and ends. Three databases at three
+// loopback addresses of one Postgres are the fleet. Nothing of it outlives Ctrl-C.
+import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type KafkaNode, startKafka } from '../test/stack/kafka-broker.ts';
+import { type PostgresServer, startPostgres } from '../test/stack/postgres-server.ts';
+import { REPOSITORY } from '../test/stack/repository.ts';
+import { runPgtally, startPgtally } from '../test/stack/run-pgtally.ts';
+import { createShards, type Shard } from './shards.ts';
+
+/** `--seconds N` ends the demo by itself, for tests. */
+function secondsWanted(): number | undefined {
+  const at = process.argv.indexOf('--seconds');
+  return at < 0 ? undefined : Number(process.argv[at + 1]);
+}
+
+const say = (line: string): boolean => process.stdout.write(`${line}\n`);
+const started = performance.now();
+const elapsed = (): string => `${((performance.now() - started) / 1000).toFixed(1)} s`;
+
+async function main(): Promise<number> {
+  const stopping = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
+  const seconds = secondsWanted();
+
+  say('starting a Kafka and a Postgres of its own …');
+  let kafka: KafkaNode | undefined;
+  let postgres: PostgresServer | undefined;
+  try {
+    [kafka, postgres] = await Promise.all([startKafka(), startPostgres()]);
+    const shards = await createShards(postgres);
+    say(`  Kafka at ${kafka.bootstrap}, Postgres on port ${postgres.port} (${elapsed()})`);
+    for (const shard of shards)
+      say(`  ${shard.name}: database ${shard.database} at ${shard.host}, ${shard.rows} rows in table main`);
+    const env = environment(kafka, postgres, shards);
+    const created = await runPgtally(['topics', 'create'], { cwd: REPOSITORY, env });
+    if (created.code !== 0) throw new Error(`pgtally topics create failed:\n${created.stderr}`);
+
+    say('');
+    say('pgtally start      runs jobs/*.yaml on the three, every ten seconds; its log is on stderr');
+    say('pgtally tail AGGREGATIONS   prints what arrives:');
+    say('Edit a file in jobs/ and see it change. Ctrl-C ends everything.');
+    say('');
+    const daemon = startPgtally(['start', '--log', 'pretty'], { cwd: REPOSITORY, env });
+    const tail = startPgtally(['tail', 'AGGREGATIONS', '--from', 'beginning'], { cwd: REPOSITORY, env });
+    daemon.process.stderr?.on('data', (chunk: Buffer) => process.stderr.write(chunk));
+    tail.process.stdout?.on('data', (chunk: Buffer) => process.stdout.write(chunk));
+    tail.process.stderr?.on('data', (chunk: Buffer) => process.stderr.write(chunk));
+    const ended = Promise.race([daemon.result.then(() => 'the daemon'), tail.result.then(() => 'tail')]);
+    const waiting = sleep(seconds === undefined ? 2 ** 31 - 1 : seconds * 1000, undefined, {
+      signal: stopping.signal,
+    }).catch(() => undefined);
+    const who = await Promise.race([ended, waiting]);
+    say('');
+    if (who) say(`${who} has ended; see above`);
+    else say('ending …');
+    await Promise.all([daemon.stop('SIGTERM'), tail.stop('SIGTERM')]);
+    return who ? 1 : 0;
+  } finally {
+    await Promise.allSettled([kafka?.discard(), postgres?.discard()]);
+  }
+}
+
+function environment(kafka: KafkaNode, postgres: PostgresServer, shards: readonly Shard[]): Record<string, string> {
+  const hosts = Object.fromEntries(shards.map((shard, index) => [`SHARD${index + 1}_HOST`, shard.host]));
+  return { ...hosts, KAFKA_BROKERS: kafka.bootstrap, SHARD_PORT: String(postgres.port), SHARD_PASSWORD: 'pgtally' };
+}
+
+process.exitCode = await main().catch((error: unknown) => {
+  process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+  return 1;
+});
