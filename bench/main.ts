@@ -1,0 +1,30 @@
+// `npm run bench [NAME …]`: measurements on a real Kafka and a real Postgres, pgtally next to what it replaces.
+import { execFileSync } from 'node:child_process';
+
+const BENCHMARKS: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>> = {
+  bulk: () => import('./bulk.ts'),
+  'bulk-wide': () => import('./bulk-wide.ts'),
+  huge: () => import('./huge.ts'),
+  cold: () => import('./cold.ts'),
+  tick: () => import('./tick.ts'),
+};
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !BENCHMARKS[name]);
+if (unknown.length > 0) {
+  console.error(
+    `error: unknown benchmark ${unknown.join(', ')}\nhint: there are ${Object.keys(BENCHMARKS).join(', ')}`,
+  );
+  process.exit(2);
+}
+try {
+  execFileSync('kcat', ['-V'], { stdio: 'ignore' });
+  execFileSync('psql', ['--version'], { stdio: 'ignore' });
+} catch {
+  console.error(
+    'error: the benchmarks compare with `psql | kcat`, and one of the two is missing\nhint: install them, on Debian: apt-get install postgresql-client kcat',
+  );
+  process.exit(2);
+}
+for (const name of wanted.length > 0 ? wanted : Object.keys(BENCHMARKS)) await (await BENCHMARKS[name]?.())?.run();
+process.exit(0);

@@ -1,0 +1,55 @@
+// psql | kcat, pgtally and the physical limit (the same COPY to /dev/null), interleaved in one run.
+import { type Measurement, measure } from './measure.ts';
+import { formatNumber, markdownTable, median, report } from './report.ts';
+import type { Stage } from './stage.ts';
+
+export interface Contest {
+  readonly name: string;
+  readonly runs: number;
+  readonly rows: number;
+  readonly topics: { readonly kcat: string; readonly pgtally: string };
+  /** Gives `key;value` lines. */
+  readonly copyText: string;
+  readonly copyJob: string;
+  readonly kcatOptions?: string;
+}
+
+/** Runs each contestant `runs` times, in turn, and reports medians and ratios. */
+export async function contest(stage: Stage, plan: Contest): Promise<void> {
+  const psql = `psql -qX -c "${plan.copyText}"`;
+  const scripts: Readonly<Record<string, readonly [script: string, watch: string]>> = {
+    limit: [`${psql} > /dev/null`, 'psql'],
+    'psql | kcat': [
+      `${psql} | kcat -P -b ${stage.kafka.bootstrap} -t ${plan.topics.kcat} -K ';' ${plan.kcatOptions ?? ''}`,
+      'kcat',
+    ],
+    pgtally: [`${stage.pgtally} run ${plan.copyJob} --json`, 'bin.js'],
+  };
+  const results = new Map<string, Measurement[]>(Object.keys(scripts).map((name) => [name, []]));
+  for (let round = 0; round < plan.runs; round++) {
+    for (const [name, [script, watch]] of Object.entries(scripts)) {
+      const measured = await measure(script, stage.env, watch);
+      if (name === 'pgtally' && !measured.stdout.includes(`"rows":${plan.rows}`))
+        throw new Error(`wrong rows: ${measured.stdout}`);
+      results.get(name)?.push(measured);
+      process.stderr.write(`  ${plan.name} ${round + 1}/${plan.runs} ${name}: ${measured.wall.toFixed(2)} s\n`);
+    }
+  }
+  const of = (name: string, part: 'wall' | 'cpu' | 'machine' | 'rss'): number =>
+    median((results.get(name) ?? []).map((one) => one[part]));
+  const pipe = 'psql | kcat';
+  const table = markdownTable(
+    ['', 'wall s', '× pipe', '× limit', 'client CPU s', 'machine CPU s', '× pipe', 'RSS MB'],
+    Object.keys(scripts).map((name) => [
+      name,
+      of(name, 'wall'),
+      formatNumber(of(name, 'wall') / of(pipe, 'wall')),
+      formatNumber(of(name, 'wall') / of('limit', 'wall')),
+      of(name, 'cpu'),
+      of(name, 'machine'),
+      formatNumber(of(name, 'machine') / of(pipe, 'machine')),
+      of(name, 'rss'),
+    ]),
+  );
+  report(plan.name, table, Object.fromEntries(results));
+}

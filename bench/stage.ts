@@ -1,0 +1,58 @@
+// What the publishing benchmarks share: servers, a table, topics, and a project that publishes it.
+
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import postgres from 'postgres';
+import { type KafkaNode, startKafka } from '../test/stack/kafka-broker.ts';
+import { type PostgresServer, startPostgres } from '../test/stack/postgres-server.ts';
+import { REPOSITORY } from '../test/stack/repository.ts';
+import { runPgtally } from '../test/stack/run-pgtally.ts';
+
+export interface Stage {
+  readonly kafka: KafkaNode;
+  readonly postgres: PostgresServer;
+  /** The folder of the project that `pgtally` is run in. */
+  readonly project: string;
+  /** For psql: PGHOST and its like. */
+  readonly env: Readonly<Record<string, string>>;
+  /** The command line of pgtally as installed. */
+  readonly pgtally: string;
+  sql(text: string): Promise<void>;
+  end(): Promise<void>;
+}
+
+/** Starts both servers with room for large loads and writes a project with these jobs (file name → text). */
+export async function setStage(jobs: Readonly<Record<string, string>>, settings = ''): Promise<Stage> {
+  execFileSync('npx', ['tsc', '-p', 'tsconfig.build.json'], { cwd: REPOSITORY, stdio: 'inherit' });
+  const [kafka, server] = await Promise.all([
+    startKafka({ memory: 1024, properties: { 'log.segment.bytes': 1_073_741_824 } }),
+    startPostgres({ configuration: "shared_buffers = '512MB'\n", maxConnections: 100 }),
+  ]);
+  const project = mkdtempSync(join(tmpdir(), 'pgtally-bench-'));
+  mkdirSync(join(project, 'jobs'));
+  const url = `postgres://${server.user}@127.0.0.1:${server.port}/postgres`;
+  writeFileSync(
+    join(project, 'pgtally.yaml'),
+    `kafka:\n  brokers: ["${kafka.bootstrap}"]\n${settings}servers:\n  - name: bench\n    url: ${url}\n`,
+  );
+  for (const [name, text] of Object.entries(jobs)) writeFileSync(join(project, 'jobs', name), text);
+  const created = await runPgtally(['topics', 'create'], { cwd: project });
+  if (created.code !== 0) throw new Error(created.stderr);
+  const sql = postgres(url, { max: 1, fetch_types: false, onnotice: () => undefined });
+  return {
+    kafka,
+    postgres: server,
+    project,
+    env: { PGHOST: '127.0.0.1', PGPORT: String(server.port), PGUSER: server.user, PGDATABASE: 'postgres' },
+    pgtally: `node ${join(REPOSITORY, 'dist', 'bin.js')} -c ${join(project, 'pgtally.yaml')}`,
+    async sql(text) {
+      await sql.unsafe(text);
+    },
+    async end() {
+      await sql.end();
+      await Promise.allSettled([kafka.discard(), server.discard()]);
+    },
+  };
+}
