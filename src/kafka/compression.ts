@@ -1,37 +1,30 @@
-// Which compression a producer asks kafkajs for, and zstd, which kafkajs leaves to its users.
+// How the records of a batch are compressed before kafkajs gets them.
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
 import { Failure } from '../model/failure.ts';
 import type { KafkaSettings } from '../model/project.ts';
-import type { KafkajsEncoder, KafkajsLibrary } from './kafkajs-types.ts';
+import type { Compress } from './pre-encoded.ts';
 
-type Compress = (bytes: Buffer) => Promise<Buffer>;
-
-/** The parts of node:zlib that Node has from 22.15 on. */
-interface ZlibWithZstd {
-  readonly zstdCompress?: (bytes: Buffer, done: (error: Error | null, result: Buffer) => void) => void;
-  readonly zstdDecompress?: (bytes: Buffer, done: (error: Error | null, result: Buffer) => void) => void;
+export interface Compression {
+  /** As in a batch's attributes, and what kafkajs's `send()` is to be given. */
+  readonly type: number;
+  /** Undefined for none. In a thread of Node's pool. */
+  readonly compress: Compress | undefined;
 }
 
-/**
- * kafkajs's number for the setting, with its codec in place. Throws a Failure (`configuration`) for zstd where Node has none.
- */
-export function compressionType(library: typeof KafkajsLibrary, setting: KafkaSettings['compression']): number {
-  const { CompressionTypes, CompressionCodecs } = library;
-  if (setting === 'none') return CompressionTypes.None;
-  if (setting === 'gzip') return CompressionTypes.GZIP;
-  const { zstdCompress, zstdDecompress } = zlib as ZlibWithZstd;
-  if (!zstdCompress || !zstdDecompress) {
-    throw new Failure(`\`kafka.compression: zstd\` needs Node 22.15 or later; this is ${process.version}`, {
-      kind: 'configuration',
-      hint: 'run pgtally with a later Node, or set `compression: gzip`',
-    });
-  }
-  const compress: Compress = promisify(zstdCompress);
-  const decompress: Compress = promisify(zstdDecompress);
-  CompressionCodecs[CompressionTypes.ZSTD] = () => ({
-    compress: ({ buffer }: Pick<KafkajsEncoder, 'buffer'>) => compress(buffer),
-    decompress,
+/** The part of node:zlib that Node has from 22.15 on. */
+interface ZlibWithZstd {
+  readonly zstdCompress?: (bytes: Buffer, done: (error: Error | null, result: Buffer) => void) => void;
+}
+
+/** The setting as kafkajs and a batch need it. Throws a Failure (`configuration`) for zstd where Node has none. */
+export function compressionOf(setting: KafkaSettings['compression']): Compression {
+  if (setting === 'none') return { type: 0, compress: undefined };
+  if (setting === 'gzip') return { type: 1, compress: promisify<Buffer, Buffer>(zlib.gzip) };
+  const { zstdCompress } = zlib as ZlibWithZstd;
+  if (zstdCompress) return { type: 4, compress: promisify(zstdCompress) };
+  throw new Failure(`\`kafka.compression: zstd\` needs Node 22.15 or later; this is ${process.version}`, {
+    kind: 'configuration',
+    hint: 'run pgtally with a later Node, or set `compression: gzip`',
   });
-  return CompressionTypes.ZSTD;
 }

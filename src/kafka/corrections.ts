@@ -1,6 +1,7 @@
 // Defects of kafkajs 2.2.4 that no option of it avoids, corrected in the modules themselves before they are used. Each
 // correction is checked at every start; test/kafka/read/corrections.test.ts shows each defect without it.
 import { Failure } from '../model/failure.ts';
+import { recordBatchWith } from './batch-head.ts';
 import { crc32c } from './crc32c.ts';
 import { kafkajsMessages } from './kafkajs-messages.ts';
 import type { KafkajsDecoder } from './kafkajs-types.ts';
@@ -70,6 +71,14 @@ const CORRECTIONS: readonly Correction[] = [
     install: (require) => replace(require, DECODE_MESSAGES, decodeMessagesWith(require(DECODE_MESSAGES))),
     holds: (require) =>
       require(DECODE_MESSAGES).name === 'decodeMessages2' && kafkajsMessages(EMPTIED_BATCH).length === 1,
+  },
+  {
+    defect: 'a batch of encoded records is copied twice to get its head',
+    install: (require) => {
+      const module = require(RECORD_BATCH);
+      module.RecordBatch = recordBatchWith(module.RecordBatch, require(ENCODER));
+    },
+    holds: (require) => require(RECORD_BATCH).RecordBatch.name === 'recordBatch',
   },
   {
     defect: 'a request is copied eight times, into zeroed buffers, on its way to the socket',

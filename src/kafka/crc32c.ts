@@ -13,11 +13,11 @@ const TABLES = makeTables();
 /** The words below are read in the machine's order; on a big-endian machine every byte goes the slow way. */
 const LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 
-/** CRC-32C of `bytes`, unsigned. */
-export function crc32c(bytes: Uint8Array): number {
+/** CRC-32C, unsigned, of `bytes`, or of `bytes` after others whose checksum is `before`. */
+export function crc32c(bytes: Uint8Array, before = 0): number {
   const t = TABLES;
   const end = bytes.length;
-  let crc = -1;
+  let crc = ~before;
   let at = 0;
   const misaligned = LITTLE_ENDIAN ? (4 - (bytes.byteOffset & 3)) & 3 : end;
   for (const stop = Math.min(misaligned, end); at < stop; at++) crc = t[(crc ^ bytes[at]!) & 255]! ^ (crc >>> 8);

@@ -1,6 +1,6 @@
 // How record batches that are bytes already pass through kafkajs 2.2.4's own `send()`: as a `messages` that answers the calls
-// kafkajs makes of an array. Everything else (metadata, leaders, retries, sequence numbers, transactions, heads of batches,
-// compression) stays kafkajs's. It was found by reading that version, so it is checked at start (hand-over-check.ts).
+// kafkajs makes of an array. Everything else (metadata, leaders, retries, sequence numbers, transactions, requests) stays
+// kafkajs's. It was found by reading that version, so it is checked at start (hand-over-check.ts).
 import type { ICustomPartitioner, Message } from 'kafkajs';
 import { Failure } from '../model/failure.ts';
 import type { EncodedBatch } from './record-batch.ts';
@@ -35,16 +35,21 @@ export interface HandOver {
    * with `leadersPartitioner`). What it throws fails the send.
    */
   readonly onLeaders?: (leaders: Leaders) => void;
+  /** What the `compression` given to `send()` stands for. Absent: none. */
+  readonly compress?: Compress | undefined;
 }
 
+export type Compress = (bytes: Buffer) => Promise<Buffer>;
+
 /** The `messages` of one topic for `send()` or `sendBatch()`. Throws a Failure (`internal`) for two batches of a partition. */
-export function preEncoded(batches: readonly EncodedBatch[], { gate = onlyOnce, onLeaders }: HandOver = {}): Message[] {
+export function preEncoded(batches: readonly EncodedBatch[], handOver: HandOver = {}): Message[] {
+  const { onLeaders } = handOver;
   const byPartition: Record<number, PartitionMessages> = {};
   for (const batch of batches) {
     if (byPartition[batch.partition]) {
       throw new Failure(`two batches of partition ${batch.partition} in one send`, { kind: 'internal' });
     }
-    byPartition[batch.partition] = partitionMessages(batch, gate);
+    byPartition[batch.partition] = partitionMessages(batch, handOver);
   }
   const messages: MessagesOfTopic = {
     // sendBatch() looks for a message without a value.
@@ -86,8 +91,15 @@ interface PartitionMessages {
   map(mapper: (...args: never[]) => unknown): unknown[];
 }
 
-function partitionMessages({ partition, count, bytes }: EncodedBatch, gate: Gate): PartitionMessages {
+function partitionMessages(
+  { partition, count, bytes }: EncodedBatch,
+  { gate = onlyOnce, compress }: HandOver,
+): PartitionMessages {
   let taken = 0;
+  // Started for all partitions of a send at once; kafkajs itself would compress one after the other.
+  const payload = compress ? compress(bytes) : Promise.resolve(bytes);
+  // Who takes it will see an error; before that it is nobody's.
+  payload.catch(() => {});
   return {
     length: count,
     map: (mapper) => {
@@ -95,23 +107,28 @@ function partitionMessages({ partition, count, bytes }: EncodedBatch, gate: Gate
       if (mapper.length < 2) return [];
       // `(message, i) => Record(…)`: the records of the request that is being made.
       gate(partition, taken++);
-      return encodedRecords(count, bytes);
+      return standIn({ count, payload });
     },
   };
 }
 
-/**
- * The records of a batch as RecordBatch() and Encoder see them: an array of `count` encoders, of which only the first is
- * there and holds all bytes.
- */
-function encodedRecords(count: number, bytes: Buffer): unknown[] {
-  const all = { buf: bytes, buffer: bytes };
-  const records: unknown[] = [all];
-  records.length = count;
-  return Object.assign(records, {
-    // "Are all of one type?" and "Is any of them no encoder?"
-    every: () => true,
-    some: () => false,
-    forEach: (write: (encoder: typeof all) => void) => write(all),
-  });
+/** What a batch's records are to be in a request. */
+export interface EncodedRecords {
+  readonly count: number;
+  /** Compressed if that was wanted. */
+  readonly payload: Promise<Buffer>;
+}
+
+const ENCODED = Symbol('encoded records');
+
+/** An array of which kafkajs looks only at the length, until it comes to our RecordBatch (batch-head.ts). */
+function standIn(encoded: EncodedRecords): unknown[] {
+  const records: unknown[] = [];
+  records.length = encoded.count;
+  return Object.assign(records, { [ENCODED]: encoded });
+}
+
+/** The pre-encoded records that an array of kafkajs's stands for, if it does. */
+export function encodedIn(records: unknown): EncodedRecords | undefined {
+  return (records as { readonly [ENCODED]?: EncodedRecords })[ENCODED];
 }

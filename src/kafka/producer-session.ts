@@ -5,7 +5,7 @@ import { Failure } from '../model/failure.ts';
 import type { Milliseconds } from '../model/units.ts';
 import type { KafkaClient } from './client.ts';
 import type { Cluster } from './cluster.ts';
-import { compressionType } from './compression.ts';
+import { compressionOf } from './compression.ts';
 import { withDeadline } from './deadline.ts';
 import { kafkaFailure } from './errors.ts';
 import { checkHandOver } from './hand-over-check.ts';
@@ -83,10 +83,10 @@ let handOverChecked: Promise<void> | undefined;
 
 /** Connects a new kafkajs producer. Rejects with a Failure. */
 export async function openSession(client: KafkaClient, options: SessionOptions): Promise<ProducerSession> {
-  const { library, internals } = loadKafkajs();
+  const { internals } = loadKafkajs();
   handOverChecked ??= checkHandOver(internals);
   await handOverChecked;
-  const compression = compressionType(library, client.settings.compression);
+  const { type, compress } = compressionOf(client.settings.compression);
   const producer = client.kafka.producer({
     allowAutoTopicCreation: false,
     createPartitioner: leadersPartitioner,
@@ -143,10 +143,10 @@ export async function openSession(client: KafkaClient, options: SessionOptions):
       const written = await sender.sendBatch({
         acks: -1,
         timeout: Math.floor(requestTimeout * BROKER_SHARE),
-        compression,
+        compression: type,
         topicMessages: topics.map(({ topic, batches }) => ({
           topic,
-          messages: preEncoded(batches, { ...handOver, gate }),
+          messages: preEncoded(batches, { ...handOver, gate, compress }),
         })),
       });
       checkWritten(topics, written as RecordMetadata[]);
