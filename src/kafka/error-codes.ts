@@ -28,7 +28,7 @@ const downtime = (text: string, hint?: string): ErrorMeaning =>
   hint === undefined ? { kind: 'kafka', retryable: true, text } : { kind: 'kafka', retryable: true, text, hint };
 const fenced = (text: string): ErrorMeaning => ({ kind: 'fenced', retryable: false, text });
 
-const BRING_BACK = 'bring back the broker that holds it; `pgtally topics describe {topic}` shows which';
+const BRING_BACK = 'bring back the broker that holds it; `pgtally topics describe {name}` shows which';
 const GRANT = 'grant it with kafka-acls or ask who runs the cluster';
 
 /** By Kafka's name of the error. */

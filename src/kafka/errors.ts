@@ -1,6 +1,7 @@
 // Errors of kafkajs, the network and TLS as Failures: what happened, at which broker, what to do. The one place that knows how
 // kafkajs nests its causes; everyone else branches on `kind`, `retryable` and `code`.
-import { Failure, type FailureKind } from '../model/failure.ts';
+import { Failure } from '../model/failure.ts';
+import { CHECK_BROKERS, describeConnection, type Finding } from './connection-errors.ts';
 import { ERROR_MEANINGS, LATER_CODES } from './error-codes.ts';
 import { loadKafkajs } from './kafkajs.ts';
 
@@ -12,15 +13,6 @@ interface ForeignError extends Error {
   readonly errors?: readonly unknown[];
   readonly topic?: unknown;
   readonly retriable?: unknown;
-}
-
-/** What was found out about an error, before it becomes a sentence. */
-interface Finding {
-  readonly kind: FailureKind;
-  readonly retryable: boolean;
-  readonly what: string;
-  readonly code: string;
-  readonly hint?: string | undefined;
 }
 
 /**
@@ -89,8 +81,7 @@ function describeError(error: ForeignError, broker: string, topic: string | unde
     return describeCode(name, topic, error);
   }
   return (
-    describeTls(code, error.message, broker) ??
-    describeNetwork(code, broker) ??
+    describeConnection(code, error.message.replace(/^Connection error: /, ''), broker) ??
     describeClient(error, broker) ?? {
       kind: 'internal',
       retryable: false,
@@ -112,8 +103,7 @@ function describeCode(name: string, topic: string | undefined, error: ForeignErr
   const fill = (text: string) => text.replaceAll('{topic}', subject).replaceAll('{name}', topic ?? 'NAME');
   if (meaning) {
     const { kind, retryable, text, hint } = meaning;
-    const filled = fill(hint ?? '').replaceAll(`describe ${subject}`, `describe ${topic ?? 'NAME'}`);
-    return { kind, retryable, what: fill(text), code: name, hint: hint === undefined ? undefined : filled };
+    return { kind, retryable, what: fill(text), code: name, hint: hint === undefined ? undefined : fill(hint) };
   }
   const text = error === undefined ? `the broker answered ${name}` : lowerFirst(error.message);
   return { kind: 'kafka', retryable: error?.retriable !== false, what: `${text} (${name})`, code: name };
@@ -125,85 +115,6 @@ function describeRefusal(message: string, at: string): Finding {
   const { kind, retryable, text, hint } = ERROR_MEANINGS[name] as (typeof ERROR_MEANINGS)[string];
   const closed = message.includes('Connection closed');
   return { kind, retryable, what: closed ? `${message}${at}` : `${text}${at}`, code: name, hint };
-}
-
-const CHECK_CA = "set `kafka.tls.ca` to the file of the authority that signed the broker's certificate";
-const TLS_PROBLEMS: Readonly<Record<string, { readonly text: string; readonly hint: string }>> = {
-  DEPTH_ZERO_SELF_SIGNED_CERT: { text: 'the certificate of {broker} is self-signed', hint: CHECK_CA },
-  SELF_SIGNED_CERT_IN_CHAIN: { text: 'the certificate of {broker} is signed by an unknown authority', hint: CHECK_CA },
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: {
-    text: 'the certificate of {broker} is signed by an unknown authority',
-    hint: CHECK_CA,
-  },
-  UNABLE_TO_GET_ISSUER_CERT: { text: 'the certificate of {broker} is signed by an unknown authority', hint: CHECK_CA },
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: {
-    text: 'the certificate of {broker} is signed by an unknown authority',
-    hint: CHECK_CA,
-  },
-  CERT_SIGNATURE_FAILURE: { text: 'the certificate of {broker} is not signed by the given authority', hint: CHECK_CA },
-  CERT_HAS_EXPIRED: { text: 'the certificate of {broker} has expired', hint: 'renew it on the broker' },
-  CERT_NOT_YET_VALID: {
-    text: 'the certificate of {broker} is not valid yet',
-    hint: "compare this machine's clock with the certificate's dates",
-  },
-  ERR_TLS_CERT_ALTNAME_INVALID: {
-    text: 'the certificate of {broker} is for another name',
-    hint: 'connect by a name the certificate holds, or set `kafka.tls.server_name` to one',
-  },
-  ERR_SSL_WRONG_VERSION_NUMBER: {
-    text: '{broker} does not speak TLS',
-    hint: 'use the port of its TLS listener, or remove `kafka.tls`',
-  },
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: {
-    text: '{broker} does not speak TLS',
-    hint: 'use the port of its TLS listener, or remove `kafka.tls`',
-  },
-};
-
-function describeTls(code: string, message: string, broker: string): Finding | undefined {
-  const known = TLS_PROBLEMS[code];
-  const text = message.replace(/^Connection error: /, '');
-  if (known) {
-    const detail =
-      code === 'ERR_TLS_CERT_ALTNAME_INVALID' ? ` (${text.replace(/^.*altnames: /, '').replace(/\.$/, '')})` : '';
-    return {
-      kind: 'tls',
-      retryable: false,
-      what: known.text.replace('{broker}', broker) + detail,
-      code,
-      hint: known.hint,
-    };
-  }
-  if (!/^(ERR_SSL_|ERR_TLS_|ERR_OSSL_|CERT_|CRL_|HOSTNAME_|INVALID_CA|EPROTO$)/.test(code)) return undefined;
-  const wantsCertificate = /CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE|BAD_CERTIFICATE|UNKNOWN_CA/.test(code);
-  return {
-    kind: 'tls',
-    retryable: false,
-    what: `TLS with ${broker} failed: ${lowerFirst(text.replace(/^[0-9A-F]+:error:[^:]*:/, ''))}`,
-    code,
-    hint: wantsCertificate
-      ? 'the broker wants a client certificate it trusts: set `kafka.tls.cert` and `kafka.tls.key`'
-      : 'check the files under `kafka.tls` in pgtally.yaml',
-  };
-}
-
-const CHECK_BROKERS = 'check that Kafka runs and that `kafka.brokers` in pgtally.yaml names its address and port';
-const NETWORK_PROBLEMS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'connection refused by {broker}',
-  ECONNRESET: 'connection closed by {broker}',
-  EPIPE: 'connection closed by {broker}',
-  ECLOSED: 'the connection to {broker} was closed',
-  ENOTFOUND: 'the host of {broker} is unknown',
-  EAI_AGAIN: 'the host of {broker} cannot be looked up now',
-  ETIMEDOUT: 'connecting to {broker} timed out',
-  EHOSTUNREACH: 'no route to {broker}',
-  ENETUNREACH: 'no route to {broker}',
-};
-
-function describeNetwork(code: string, broker: string): Finding | undefined {
-  const text = NETWORK_PROBLEMS[code];
-  if (text === undefined) return undefined;
-  return { kind: 'kafka', retryable: true, what: text.replace('{broker}', broker), code, hint: CHECK_BROKERS };
 }
 
 /** Errors kafkajs raises by itself, without a code of Kafka or the system. */

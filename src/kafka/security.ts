@@ -5,6 +5,7 @@ import { isIP } from 'node:net';
 import { type ConnectionOptions, checkServerIdentity } from 'node:tls';
 import { Failure } from '../model/failure.ts';
 import type { KafkaSettings, SecretSource } from '../model/project.ts';
+import { TLS_FILE } from './connection-errors.ts';
 import type { KafkajsAuthenticationArguments, KafkajsAuthenticator, KafkajsInternals } from './kafkajs-types.ts';
 
 type TlsSettings = NonNullable<KafkaSettings['tls']>;
@@ -73,7 +74,8 @@ function unreadable(what: string, file: string, kind: 'tls' | 'authentication', 
   const reason = { ENOENT: 'no such file', EACCES: 'permission denied', EISDIR: 'is a folder' }[code] ?? code;
   return new Failure(`kafka: cannot read ${what} ${file}: ${reason}`, {
     kind,
-    code,
+    // kafkajs keeps of a socket's error only its text and code.
+    code: kind === 'tls' ? TLS_FILE : code,
     cause,
     hint: 'check the path under `kafka:` in pgtally.yaml and that the user pgtally runs as may read it',
   });
