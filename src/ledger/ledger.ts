@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { KafkaClient } from '../kafka/client.ts';
 import { murmur2Partition } from '../kafka/murmur2.ts';
+import type { TopicShapes } from '../kafka/topic-shapes.ts';
 import { Failure } from '../model/failure.ts';
 import type { LedgerSettings } from '../model/project.ts';
 import type { LedgerRecord } from '../model/run.ts';
@@ -36,8 +37,8 @@ export interface LedgerOptions {
   readonly log?: LedgerLog;
   /** Default: host name, process id and random digits. */
   readonly self?: ReplicaId;
-  /** `max.message.bytes` of a topic, if it is known. */
-  readonly maxMessageBytes?: (topic: string) => Promise<number | undefined>;
+  /** Shared with who encodes rows; default: its own. */
+  readonly shapes?: TopicShapes;
   /** Only for tests. */
   readonly onStep?: OnStep;
 }
@@ -71,7 +72,7 @@ export function createLedger(options: LedgerOptions): RunningLedger {
     claimed: (shard, claim) => shards[shard]?.noteClaim(claim),
     paused: () => changed(),
   });
-  const watch = createTopicWatch(client, options.maxMessageBytes ? { maxMessageBytes: options.maxMessageBytes } : {});
+  const watch = createTopicWatch(client, options.shapes ? { shapes: options.shapes } : {});
   const fenced = options.delivery !== 'at_least_once';
   const rehearsal = fenced ? createRehearsal(client, `${settings.topic}.rehearsal.${self}`) : undefined;
   const sender = fenced ? createRowSender(client) : undefined;

@@ -30,6 +30,8 @@ export interface TakeOptions {
   readonly client: KafkaClient;
   readonly records: RecordTopics;
   readonly self: ReplicaId;
+  /** Whose owner is replaced: default, the shard's. A backfill has an owner of its own. */
+  readonly owned?: { readonly transactionalId: string; readonly claimKey: string };
   readonly streamTimeout: Milliseconds;
   /** Asked once the previous owner is fenced: whether the shard still falls to this replica. */
   readonly stillMine: () => boolean;
@@ -52,9 +54,10 @@ const READ_BACK_DEADLINE: Milliseconds = 30_000;
 export async function takeShard(options: TakeOptions): Promise<ShardSession> {
   const { client, records, onStep } = options;
   const { shard, ledger } = records;
+  const transactionalId = options.owned?.transactionalId ?? `${ledger}.${shard}`;
   const open = (suffix: string, transactionTimeout: Milliseconds, purpose: 'main' | 'stream') =>
     openTransactionalProducer(client, {
-      transactionalId: `${ledger}.${shard}${suffix}`,
+      transactionalId: `${transactionalId}${suffix}`,
       transactionTimeout,
       topic: ledger,
       purpose,
@@ -91,7 +94,7 @@ async function claim(transaction: Transaction, options: TakeOptions): Promise<vo
   // Waited for from before it is sent: it may be read back before the commit is answered.
   const read = untilRead(nonce);
   read.catch(() => undefined);
-  await transaction.sendFirst(records.ledger, claimBatch(records.shard, { nonce, replica: self }));
+  await transaction.sendFirst(records.ledger, claimBatch(options, { nonce, replica: self }));
   await onStep('claim-sent', records.shard);
   await transaction.commit();
   await onStep('claim-committed', records.shard);
@@ -102,9 +105,10 @@ async function claim(transaction: Transaction, options: TakeOptions): Promise<vo
 function createSession(
   main: TransactionalProducer,
   stream: TransactionalProducer,
-  { records, self, onStep, streamTimeout }: TakeOptions,
+  options: TakeOptions,
   close: () => void,
 ): ShardSession {
+  const { records, self, onStep, streamTimeout } = options;
   return {
     streamTimeout,
     commit: (plan) => transact(main, plan, records, onStep),
@@ -113,7 +117,7 @@ function createSession(
       const transaction = await main.begin();
       await transaction.sendFirst(
         records.ledger,
-        claimBatch(records.shard, { nonce: randomUUID(), replica: self, released: true }),
+        claimBatch(options, { nonce: randomUUID(), replica: self, released: true }),
       );
       await onStep('release-sent', records.shard);
       await transaction.commit();
@@ -123,8 +127,9 @@ function createSession(
   };
 }
 
-function claimBatch(shard: number, value: Claim) {
-  return encodeRecords(shard, [{ key: Buffer.from(CLAIM_KEY), value: Buffer.from(formatClaim(value)) }]);
+function claimBatch({ records, owned }: TakeOptions, value: Claim) {
+  const key = Buffer.from(owned?.claimKey ?? CLAIM_KEY);
+  return encodeRecords(records.shard, [{ key, value: Buffer.from(formatClaim(value)) }]);
 }
 
 export const VIEW_CHANGED = 'VIEW_CHANGED';

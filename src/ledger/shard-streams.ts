@@ -21,7 +21,7 @@ export interface ShardStreams extends Pick<Committer, 'openStream'> {
 }
 
 export interface StreamOptions {
-  readonly shard: Shard;
+  readonly shard: Pick<Shard, 'lane' | 'session' | 'lose'>;
   readonly watch: TopicWatch;
   /** The transaction timeout that the next session is to have for its streams. */
   readonly wantStreamTimeout: (timeout: Milliseconds) => void;

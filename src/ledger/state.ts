@@ -30,6 +30,8 @@ export interface LedgerState {
     shard: Shard,
   ): IterableIterator<{ readonly job: JobName; readonly server: ServerName; readonly record: LedgerRecord }>;
   backfills(): readonly BackfillState[];
+  /** The keys whose records cannot be read, with the reasons. */
+  unreadables(): readonly { readonly key: string; readonly failure: Failure }[];
   /** Forgets everything: the topic is about to be read again from its beginning. */
   clear(): void;
 }
@@ -136,6 +138,13 @@ export function createLedgerState(
         }
       }
       return found;
+    },
+    unreadables() {
+      const all = states.flatMap((state) => [...keysOf(state)].map(([key]) => [state, key] as const));
+      return all.flatMap(([state, key]) => {
+        const found = parsed(state.own.get(key) ?? state.folded.get(key));
+        return found instanceof Failure ? [{ key, failure: found }] : [];
+      });
     },
     clear() {
       for (const state of states) {

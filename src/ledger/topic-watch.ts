@@ -3,6 +3,7 @@
 import type { KafkaClient } from '../kafka/client.ts';
 import { type Cluster, newCluster } from '../kafka/cluster.ts';
 import type { TopicMetadata } from '../kafka/metadata.ts';
+import { createTopicShapes, type TopicShapes } from '../kafka/topic-shapes.ts';
 import { whyUnusable } from '../kafka/usable-topic.ts';
 import { Failure } from '../model/failure.ts';
 import type { Bytes, Milliseconds } from '../model/units.ts';
@@ -30,8 +31,8 @@ export interface TopicWatch {
 }
 
 export interface TopicWatchOptions {
-  /** `max.message.bytes` of a topic as far as it is known; undefined = Kafka's default. */
-  readonly maxMessageBytes?: (topic: string) => Promise<Bytes | undefined>;
+  /** Shared with who encodes rows; default: its own. */
+  readonly shapes?: TopicShapes;
   readonly now?: () => number;
 }
 
@@ -49,6 +50,7 @@ interface Watched {
 
 export function createTopicWatch(client: KafkaClient, options: TopicWatchOptions = {}): TopicWatch {
   const now = options.now ?? (() => performance.now());
+  const shapes = options.shapes ?? createTopicShapes(client);
   const topics = new Map<string, Watched>();
   let cluster: Cluster | undefined;
 
@@ -65,6 +67,16 @@ export function createTopicWatch(client: KafkaClient, options: TopicWatchOptions
   };
   const holdOut = (topic: string, failure: Failure): void => {
     watched(topic).heldOut = { failure, until: now() + HOLD_OUT };
+  };
+
+  /** What cannot be asked is left to the broker to refuse. */
+  const largestBatch = async (topic: string): Promise<Bytes> => {
+    try {
+      return (await shapes.shapeOf(topic)).maxMessageBytes;
+    } catch (error) {
+      if (error instanceof Failure) return LARGEST_BATCH;
+      throw error;
+    }
   };
 
   const ask = async (names: readonly string[]): Promise<readonly TopicMetadata[]> => {
@@ -91,8 +103,7 @@ export function createTopicWatch(client: KafkaClient, options: TopicWatchOptions
       }
       entry.looked = true;
       delete entry.heldOut;
-      const largest = await options.maxMessageBytes?.(answer.name);
-      if (largest !== undefined) entry.batchBytes = Math.min(LARGEST_BATCH, largest);
+      entry.batchBytes = Math.min(LARGEST_BATCH, await largestBatch(answer.name));
     }
   };
 
@@ -128,6 +139,9 @@ export function createTopicWatch(client: KafkaClient, options: TopicWatchOptions
       }),
     holdOut,
     batchBytes: (topic) => watched(topic).batchBytes,
-    close: () => cluster?.close(),
+    close: () => {
+      cluster?.close();
+      if (!options.shapes) shapes.close();
+    },
   };
 }
