@@ -90,8 +90,15 @@ export async function findExcessRights(connection: Connection, options?: CallOpt
     [],
     options,
   );
-  if (table) words.push(`may write to \`${String(table.name)}\``);
+  if (table) words.push(`${MAY_WRITE}\`${String(table.name)}\``);
   return words;
+}
+
+const MAY_WRITE = 'may write to ';
+
+/** Whether a right that `findExcessRights` names is to a table: on a server that jobs ingest into, one is needed. */
+export function isTableRight(excess: string): boolean {
+  return excess.startsWith(MAY_WRITE);
 }
 
 /** The server's clock by Cristian's algorithm: of a few round trips the shortest, whose middle is when it was read. */

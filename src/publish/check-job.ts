@@ -1,24 +1,12 @@
 // A publish job prepared on one of its servers as a run would do it, up to the point where rows would be read.
 import { Failure } from '../model/failure.ts';
-import type { Milliseconds } from '../model/units.ts';
-import type { CallOptions, Column, Connection, TransactionLimits } from '../postgres/connection.ts';
+import type { CallOptions, Column, Connection } from '../postgres/connection.ts';
 import { typeNames } from '../postgres/functions.ts';
-import type { JobCheck, TypedColumn } from '../project/job-check.ts';
+import { checkInTransaction, type JobCheck, type TypedColumn } from '../project/job-check.ts';
 import type { PreparedPublish } from '../project/prepared.ts';
 import { placeOfFailure, type SentSql } from './failure-place.ts';
 import { manualSlot } from './manual-slot.ts';
 import { prepareStatement } from './statement.ts';
-
-/** Preparing takes locks, but runs nothing: what is not done within this is stuck. */
-const PREPARE_TIMEOUT: Milliseconds = 10_000;
-const LOCK_TIMEOUT: Milliseconds = 5_000;
-
-/** The transaction that a job is prepared in, as short as may be. */
-export const PREPARE_LIMITS: TransactionLimits = {
-  statementTimeout: PREPARE_TIMEOUT,
-  lockTimeout: LOCK_TIMEOUT,
-  idleTimeout: 3 * PREPARE_TIMEOUT,
-};
 
 /**
  * Prepares the job's statement with the values of a run by hand at `now`, and has it planned, which checks the role's
@@ -32,21 +20,15 @@ export async function checkPublishJob(
   options: CallOptions = {},
 ): Promise<JobCheck> {
   const sent: { current?: SentSql } = {};
-  try {
-    const { slot, window } = manualSlot(prepared, undefined, now);
-    const { name, labels } = connection.server;
-    const values = { slot, windowStart: window.start, windowEnd: window.end, server: name, labels };
-    await connection.begin(PREPARE_LIMITS, options);
+  const { slot, window } = manualSlot(prepared, undefined, now);
+  const { name, labels } = connection.server;
+  const values = { slot, windowStart: window.start, windowEnd: window.end, server: name, labels };
+  const prepare = async (): Promise<JobCheck> => {
     const { wrapped, columns } = await prepareStatement(connection, prepared, values, { ...options, sent });
     await plan(connection, wrapped.select, options);
     return { columns: await typed(connection, columns, options), warnings: [] };
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    const place = placeOfFailure(error, sent.current);
-    return { columns: [], failure: error, ...(place ? { place } : {}), warnings: [] };
-  } finally {
-    if (connection.usable) await connection.rollback().catch(() => connection.close());
-  }
+  };
+  return checkInTransaction(connection, options, prepare, (failure) => placeOfFailure(failure, sent.current));
 }
 
 /** Describing a statement asks for no right to its tables; planning it does (ExecutorStart), and reads nothing. */

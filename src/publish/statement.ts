@@ -1,9 +1,8 @@
 // The statement of a run on one server: rendered, described, judged by what the server knows, wrapped. A run sends it,
 // `check --servers` only prepares it; what is wrong is found in the same way by both.
-import { Failure } from '../model/failure.ts';
 import type { CallOptions, Column, Connection } from '../postgres/connection.ts';
-import { describeFunctions, type FunctionFacts } from '../postgres/functions.ts';
 import type { PreparedPublish } from '../project/prepared.ts';
+import { findUnfitCall } from '../project/row-calls.ts';
 import type { PlaceholderValues } from '../sql/job-sql.ts';
 import { type WrappedQuery, wrapQuery } from '../sql/wrap.ts';
 import { checkColumns } from './columns.ts';
@@ -20,12 +19,6 @@ export interface StatementOptions extends CallOptions {
   readonly limit?: number;
   /** Kept up to date with what was sent last, so that a failure can be placed by `placeOfFailure`. */
   readonly sent: { current?: SentSql };
-}
-
-/** A function that is called for each row, and where. */
-interface CallPlace extends NonNullable<SentSql['place']> {
-  readonly name: string;
-  readonly subject: string;
 }
 
 /**
@@ -56,39 +49,4 @@ export async function prepareStatement(
   sent.current = { rendered, wrapped };
   await connection.describe(wrapped.select, call);
   return { wrapped, columns };
-}
-
-/** Calls found fit: asked once for a connection, which serves one job; an edited job's calls are a list of their own. */
-const fit = new WeakMap<Connection, readonly CallPlace[]>();
-
-/** The first of the calls that is an aggregate, a window function or returns a set on this server. */
-export async function findUnfitCall(
-  connection: Connection,
-  calls: readonly CallPlace[],
-  options?: CallOptions,
-): Promise<{ readonly failure: Failure; readonly place: NonNullable<SentSql['place']> } | undefined> {
-  if (calls.length === 0 || fit.get(connection) === calls) return undefined;
-  const facts = await describeFunctions(connection, [...new Set(calls.map(({ name }) => name))], options);
-  for (const { name, subject, file, span } of calls) {
-    const found = facts.find((fact) => fact.name === name);
-    const sort = found && unfitSort(found);
-    if (!sort) continue;
-    const failure = new Failure(
-      `\`${name}\` is ${sort.article} here, but ${subject} is computed for each row by itself`,
-      { kind: 'sql', hint: sort.hint },
-    );
-    return { failure, place: { file, span } };
-  }
-  fit.set(connection, calls);
-  return undefined;
-}
-
-const IN_THE_QUERY = 'compute it in the query and use its column here';
-
-/** Any overload of the name counts: which one is meant only the planner knows, and a doubled row is worse than a refusal. */
-function unfitSort(facts: FunctionFacts): { readonly article: string; readonly hint: string } | undefined {
-  if (facts.aggregate) return { article: 'an aggregate', hint: IN_THE_QUERY };
-  if (facts.window) return { article: 'a window function', hint: IN_THE_QUERY };
-  if (!facts.returnsSet) return undefined;
-  return { article: 'a function that returns a set', hint: 'call it in the query, where it may make rows' };
 }
