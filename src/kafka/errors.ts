@@ -63,12 +63,12 @@ export function errorName(code: number): string {
 function causes(error: unknown): Error[] {
   const chain: Error[] = [];
   let next: unknown = error;
-  while (next !== undefined && next !== null && !chain.includes(next as Error)) {
+  do {
     const link = next instanceof Error ? next : new Error(typeof next === 'string' ? next : 'thrown without an error');
     chain.push(link);
     const { cause, errors } = link as ForeignError;
     next = cause ?? errors?.[0];
-  }
+  } while (next !== undefined && next !== null && !chain.includes(next as Error));
   return chain;
 }
 
