@@ -93,6 +93,8 @@ export interface FieldInfo {
   /** Markdown, whole sentences. The first one stands in the editor's help. */
   readonly description: string;
   readonly required?: true;
+  /** Its value is shown to nobody. */
+  readonly secret?: true;
   /** The hint where a required field is missing. */
   readonly whenMissing?: string;
   readonly default?: Json;

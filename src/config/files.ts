@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { isAbsolute, relative, sep } from 'node:path';
 import type { SourceFile, Span } from '../model/source.ts';
 import type { Place, Problems } from './problems.ts';
-import { findSecrets } from './secrets.ts';
+import { findSecretValues, findUrlSecrets } from './secrets.ts';
 
 export interface FileOptions {
   /** Paths are shown relative to it where they lie below it. */
@@ -32,7 +32,7 @@ export function readSource(
     problems.error(`\`${shown}\` is not UTF-8 text`, named, 'save it with the encoding UTF-8');
     return undefined;
   }
-  const secrets: readonly Span[] = findSecrets(text, { keys: options.holdsSecrets });
+  const secrets: readonly Span[] = options.holdsSecrets ? findSecretValues(text) : findUrlSecrets(text);
   return { path: shown, text, secrets };
 }
 

@@ -65,7 +65,7 @@ export function problemToJson(problem: Problem): ProblemJson {
 export function lineAndColumn(file: SourceFile, offset: number): { line: number; column: number } {
   const before = file.text.slice(0, offset);
   const lineStart = before.lastIndexOf('\n') + 1;
-  return { line: before.split('\n').length, column: [...before.slice(lineStart)].length + 1 };
+  return { line: before.split('\n').length, column: Array.from(before.slice(lineStart)).length + 1 };
 }
 
 /** `jobs/a.yaml:7:12`, for messages that name a second place. */

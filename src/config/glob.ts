@@ -23,6 +23,16 @@ export function matchesServer(pattern: string, name: string): boolean {
   return slash >= 0 && !pattern.includes('/') && matchesGlob(pattern, name.slice(0, slash));
 }
 
+/** Whether there is a file we can see; nothing a path may hold makes this throw. */
+export function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    // Missing, behind a closed folder, below a file, or no possible path: there is no such file.
+    return false;
+  }
+}
+
 export interface FoundFiles {
   /** Absolute paths, sorted. */
   readonly files: readonly string[];
@@ -86,8 +96,4 @@ function list(folder: string, folders: Set<string>): Dirent[] {
     // Missing or unreadable: it holds no match, and the caller reports a pattern without any.
     return [];
   }
-}
-
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 }

@@ -119,9 +119,15 @@ function readJobFiles({ jobs }: ProjectDraft, folder: string, cwd: string, probl
 }
 
 function reportNoJobs(pattern: string, place: Place, problems: Problems): void {
-  if (isGlob(pattern))
-    problems.warning(`no job file matches ${show(pattern)}`, place, 'put jobs there, or name other files under `jobs`');
-  else problems.error(`there is no job file ${show(pattern)}`, place);
+  if (!isGlob(pattern)) {
+    problems.error(`there is no job file ${show(pattern, place)}`, place);
+    return;
+  }
+  const { file, span } = place;
+  const hint = 'put jobs there, or name other files under `jobs`';
+  // The default stands nowhere in the file.
+  const where = span.start === span.end ? { file } : { file, span };
+  problems.add({ severity: 'warning', message: `no job file matches ${show(pattern, place)}`, hint, ...where });
 }
 
 type Settings = Pick<Project, 'kafka' | 'ledger' | 'limits' | 'status' | 'privileged'>;

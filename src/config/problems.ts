@@ -56,23 +56,38 @@ export function gatherProblems(): Problems {
   };
 }
 
+/** What stands for a value that may not be shown. */
+export const HIDDEN = '`****`';
+
+/** Whether any part of a place may not be shown. */
+export function holdsSecret({ file, span }: Place): boolean {
+  return file.secrets?.some(({ start, end }) => start < span.end && end > span.start) ?? false;
+}
+
 function isWithin({ file, span }: Problem, place: Place): boolean {
   return file === place.file && span !== undefined && span.start >= place.span.start && span.start <= place.span.end;
 }
 
-/** A value as messages show it: in backticks, on one line, cut at 60 characters, without a URL's credentials. */
-export function show(text: string): string {
+/**
+ * A value as messages show it: in backticks, on one line, cut at 60 characters, without a URL's credentials; not at all
+ * where its place in the file holds a secret.
+ */
+export function show(text: string, place?: Place): string {
+  if (place && holdsSecret(place)) return HIDDEN;
   const plain = text
     .replace(/:\/\/[^\n]*@/g, '://****@')
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: a value must not send escape sequences to the terminal
-    .replace(/[\u0000-\u001f\u007f-\u009f]/g, (char) => (char === '\n' ? '\\n' : '·'));
-  const chars = [...plain];
+    // A value must not send escape sequences to the terminal.
+    .replace(/\p{Cc}/gu, (char) => (char === '\n' ? '\\n' : '·'));
+  const chars = Array.from(plain);
   return `\`${chars.length > 60 ? `${chars.slice(0, 59).join('')}…` : plain}\``;
 }
 
 /** `` `a`, `b` and 3 more ``. */
 export function showList(texts: readonly string[], most = 8): string {
-  const shown = texts.slice(0, most).map(show).join(', ');
+  const shown = texts
+    .slice(0, most)
+    .map((text) => show(text))
+    .join(', ');
   return texts.length > most ? `${shown} and ${texts.length - most} more` : shown;
 }
 

@@ -75,7 +75,8 @@ function readText(shape: TextShape, node: ScalarNode, label: string, { problems 
     problems.error(`${label} is empty`, node, 'give it a value, or remove the field');
     return undefined;
   }
-  const complaint = shape.format === undefined ? undefined : checkFormat(shape.format, node.text, show(node.text));
+  const complaint =
+    shape.format === undefined ? undefined : checkFormat(shape.format, node.text, show(node.text, node));
   if (complaint) problems.error(complaint.message, node, complaint.hint);
   return complaint ? undefined : at(node, node.text);
 }
@@ -104,7 +105,7 @@ function readQuantity(shape: QuantityShape, node: ScalarNode, label: string, { p
   if (value === undefined) {
     const bare = /^\d+$/.test(node.text);
     const hint = bare ? `add a unit: \`${node.text}${shape.type === 'duration' ? 's' : ' MiB'}\`` : unitsHint(shape);
-    const what = bare ? 'a number without a unit' : show(node.text);
+    const what = bare ? 'a number without a unit' : show(node.text, node);
     problems.error(`${label} must be ${expectation(shape)}, not ${what}`, node, hint);
     return undefined;
   }
@@ -129,7 +130,7 @@ function readPercent(node: ScalarNode, label: string, { problems }: Reading): Re
   const match = /^(\d{1,3}(?:\.\d+)?) ?%$/.exec(node.text);
   const percent = Number(match?.[1]);
   if (match && percent <= 100) return at(node, percent / 100);
-  problems.error(`${label} must be a percentage from \`0%\` to \`100%\`, not ${show(node.text)}`, node);
+  problems.error(`${label} must be a percentage from \`0%\` to \`100%\`, not ${show(node.text, node)}`, node);
   return undefined;
 }
 
@@ -142,7 +143,7 @@ function readInteger(shape: IntegerShape, node: Expanded, label: string, { probl
   }
   if (!Number.isInteger(value) || value < shape.minimum || value > shape.maximum) {
     problems.error(
-      `${label} must be a whole number from ${shape.minimum} to ${shape.maximum}, not ${show(node.text)}`,
+      `${label} must be a whole number from ${shape.minimum} to ${shape.maximum}, not ${show(node.text, node)}`,
       node,
     );
     return undefined;
@@ -154,13 +155,13 @@ function readBoolean(node: Expanded, label: string, { problems }: Reading): Read
   const value = node.expanded && /^(true|false)$/.test(node.text) ? node.text === 'true' : node.value;
   if (typeof value === 'boolean') return at(node, value);
   const hint = /^(yes|no|on|off)$/i.test(node.text) ? 'YAML 1.2 has only `true` and `false`' : undefined;
-  problems.error(`${label} must be \`true\` or \`false\`, not ${show(node.text)}`, node, hint);
+  problems.error(`${label} must be \`true\` or \`false\`, not ${show(node.text, node)}`, node, hint);
   return undefined;
 }
 
 function readChoice(shape: ChoiceShape, node: ScalarNode, label: string, { problems }: Reading): Read {
   if (shape.of.includes(node.text) && typeof node.value === 'string') return at(node, node.text);
   const hint = suggest(node.text, shape.of, 'the choices are');
-  problems.error(`${label} must be ${expectation(shape)}, not ${show(node.text)}`, node, hint);
+  problems.error(`${label} must be ${expectation(shape)}, not ${show(node.text, node)}`, node, hint);
   return undefined;
 }

@@ -16,9 +16,10 @@ import type {
 } from './field.ts';
 import { checkFormat } from './formats.ts';
 import { entryOf, type MapNode, type Node, nodeOfJson } from './node.ts';
-import { type Problems, placeOf, show } from './problems.ts';
+import { type Place, type Problems, placeOf, show } from './problems.ts';
 import { readScalar } from './read-scalar.ts';
-import { suggest } from './suggest.ts';
+import { isSecretKey } from './secrets.ts';
+import { nearest, suggest } from './suggest.ts';
 import type { Environment } from './variables.ts';
 import { isEmptyNode, sayMismatch, shapeAccepts } from './words.ts';
 
@@ -57,7 +58,9 @@ export function readObject<F extends Fields>(
     if (entry) draft[name] = readShape(field, entry.value, `\`${name}\``, reading, flowHint(node, entry.value));
     else if (context.inherited?.[name] !== undefined) draft[name] = context.inherited[name];
     else if (field.default !== undefined && !shape.sparse) {
-      draft[name] = readShape(field, nodeOfJson(field.default, node), `\`${name}\``, { problems: reading.problems });
+      draft[name] = readShape(field, nodeOfJson(field.default, defaultPlace(node)), `\`${name}\``, {
+        problems: reading.problems,
+      });
     } else if (field.required) {
       const inside = context.label === undefined ? '' : ` in ${context.label}`;
       reading.problems.error(`missing field \`${name}\`${inside}`, placeOfMap(node), missingHint(name, field));
@@ -155,9 +158,9 @@ function readMap(shape: MapShape, node: Node, label: string, reading: Reading): 
   reportDuplicates(node, reading);
   const entries: Entry<unknown>[] = [];
   for (const { key, value } of node.entries) {
-    const complaint = checkFormat(shape.names, key.text, show(key.text));
+    const complaint = checkFormat(shape.names, key.text, show(key.text, key));
     if (complaint) reading.problems.error(complaint.message, key, complaint.hint);
-    const inner = readShape(shape.values, value, `${show(key.text)} in ${label}`, reading, flowHint(node, value));
+    const inner = readShape(shape.values, value, `${show(key.text, key)} in ${label}`, reading, flowHint(node, value));
     if (!complaint && inner !== undefined) entries.push({ name: { value: key.text, ...placeOf(key) }, value: inner });
   }
   return locate(node, entries);
@@ -168,27 +171,38 @@ function locate<T>(node: Node, value: T): Located<T> {
 }
 
 function reportUnknown(fields: Fields, node: MapNode, reading: Reading, context: ObjectContext): void {
-  for (const { key } of node.entries) {
+  for (const [i, { key }] of node.entries.entries()) {
     const name = key.text;
     if (Object.hasOwn(fields, name)) continue;
     if (context.elsewhere && Object.hasOwn(context.elsewhere.fields, name)) {
-      reading.problems.error(`${show(name)} ${context.elsewhere.because}`, key, 'remove one of the two');
+      const hint = context.elsewhere.fields[name]?.required ? 'keep one of the two' : 'remove it';
+      reading.problems.error(`${show(name, key)} ${context.elsewhere.because}`, key, hint);
+      continue;
+    }
+    if (isRestOfSecret(node, i)) {
+      const message = 'YAML takes what follows the comma for a field';
+      reading.problems.error(message, key, 'inside `{…}` put a password that has a comma in quotes');
       continue;
     }
     const inside = context.label === undefined ? '' : ` in ${context.label}`;
-    reading.problems.error(`unknown field ${show(name)}${inside}`, key, unknownHint(name, fields, context));
+    reading.problems.error(`unknown field ${show(name, key)}${inside}`, key, unknownHint(name, fields, context));
   }
+}
+
+/** `{password: a,b}`: the unknown field `b` is half a password, so no message may name it. */
+function isRestOfSecret(node: MapNode, index: number): boolean {
+  const before = node.entries[index - 1];
+  const value = node.entries[index]?.value;
+  return node.flow && before !== undefined && value !== undefined && isEmptyNode(value) && isSecretKey(before.key.text);
 }
 
 function unknownHint(name: string, fields: Fields, context: ObjectContext): string | undefined {
   if (name === '<<') return 'YAML 1.2 has no merge keys: write the fields out';
   const home = Object.entries(fields).find(([, field]) => field.type === 'object' && Object.hasOwn(field.fields, name));
   if (home) return `\`${name}\` belongs under \`${home[0]}\``;
-  return suggest(
-    name,
-    [...Object.keys(fields), ...Object.keys(context.elsewhere?.fields ?? {})],
-    'the fields here are',
-  );
+  const others = Object.keys(context.elsewhere?.fields ?? {});
+  const best = nearest(name, [...Object.keys(fields), ...others]);
+  return best === undefined ? suggest(name, Object.keys(fields), 'the fields here are') : `did you mean \`${best}\`?`;
 }
 
 function reportDuplicates(node: MapNode, reading: Reading): void {
@@ -198,7 +212,7 @@ function reportDuplicates(node: MapNode, reading: Reading): void {
     if (first) {
       const line = first.file.text.slice(0, first.span.start).split('\n').length;
       reading.problems.error(
-        `duplicate field ${show(key.text)}`,
+        `duplicate field ${show(key.text, key)}`,
         key,
         `the first one is in line ${line}; keep one of the two`,
       );
@@ -217,6 +231,11 @@ function missingHint(name: string, field: Field): string | undefined {
   if (field.whenMissing !== undefined) return field.whenMissing;
   const [example] = field.examples ?? [];
   return typeof example === 'string' && !example.includes('\n') ? `for example \`${name}: ${example}\`` : undefined;
+}
+
+/** A default stands nowhere: its place is the empty one at the start of the map. */
+function defaultPlace({ file, span }: MapNode): Place {
+  return { file, span: { start: span.start, end: span.start } };
 }
 
 /** The first field's name: a frame of a whole map would show nothing more. */

@@ -1,81 +1,126 @@
 // Which parts of a file's text hold a secret, so that no frame shows them. It looks at the bare text and not at the
-// document, because a file that is no YAML must keep its passwords too. When in doubt it hides the rest of the line.
+// document, because a file that is no YAML must keep its passwords too: only what stands under the name of a harmless field
+// is shown, and the user and password of a URL never are. A test slips characters into a file to see that none gets out.
 import { distance } from 'fastest-levenshtein';
 import type { Span } from '../model/source.ts';
+import type { Field, Fields, Shape } from './field.ts';
+import { projectFields } from './fields/project.ts';
 
-/** Credentials in URLs and connection strings; with `keys` also the values of `password:`, `token:` and the like. */
-export function findSecrets(text: string, options: { readonly keys: boolean }): Span[] {
-  const spans = [...findUrlSecrets(text), ...(options.keys ? findKeySecrets(text) : [])];
-  return merge(spans.filter(({ start, end }) => end > start));
+/** Secrets of pgtally.yaml or of a server file. */
+export function findSecretValues(text: string): Span[] {
+  const spans: Span[] = [];
+  for (const { name, start, end, mixed } of valuesIn(text)) {
+    if (name === 'url' && !mixed) spans.push(...findCredentials(text, start, end));
+    else if (HARMLESS.has(name) && !mixed)
+      spans.push(...findNamelessUrl(text, start, end), ...findNamelessSecret(text, start, end));
+    else spans.push(...hideValue(text, start, end));
+  }
+  return spans;
 }
 
-/** A value that is one variable shows the variable's name only; one with a default shows the default. */
-const VARIABLE_ONLY = /^\$\{\w+\}$/;
-
-function* findUrlSecrets(text: string): Generator<Span> {
-  for (const match of text.matchAll(/:\/\/[^\s:/@'"]*:([^\n]+)@/g)) {
-    const password = match[1] ?? '';
-    const start = match.index + match[0].length - 1 - password.length;
-    if (!VARIABLE_ONLY.test(password)) yield { start, end: start + password.length };
+/** Credentials of URLs, wherever they stand: what is hidden of a job file. */
+export function findUrlSecrets(text: string): Span[] {
+  const spans: Span[] = [];
+  for (const match of text.matchAll(/:\/\/([^\n\s@]+)@/g)) {
+    const start = match.index + 3;
+    spans.push({ start, end: start + (match[1] ?? '').length });
   }
-  // No `@` at all: what stands after the colon is a port, or a password whose host was forgotten.
-  for (const match of text.matchAll(/:\/\/[^\s:/@'"]*:(?!\d+(?:[/?\s,'"}\]#]|$)|\$\{)([^\n@]+)$/gm)) {
-    const rest = match[1] ?? '';
-    yield { start: match.index + match[0].length - rest.length, end: match.index + match[0].length };
-  }
-  for (const match of text.matchAll(/password\s*=\s*('[^'\n]*'?|[^&\s'"]+)/gi)) {
-    const value = match[1] ?? '';
-    yield { start: match.index + match[0].length - value.length, end: match.index + match[0].length };
-  }
+  return spans;
 }
 
-function* findKeySecrets(text: string): Generator<Span> {
-  for (const match of text.matchAll(/([\w.-]+)(["']?[ \t]*:)(?=\s)[ \t]*/g)) {
-    if (!isSecretKey(match[1] ?? '')) continue;
-    const start = match.index + match[0].length;
-    const span = { start, end: valueEnd(text, match.index, start) };
-    if (!VARIABLE_ONLY.test(text.slice(span.start, span.end))) yield span;
-  }
-}
-
-/** `password` and its kin, also misspelt: the value of an unknown field is shown in no frame either. */
-function isSecretKey(key: string): boolean {
+/** Whether a field of this name holds a secret: `password` and its kin, also misspelt. */
+export function isSecretKey(key: string): boolean {
   const word = key.toLowerCase();
   if (/file$|path$/.test(word)) return false;
   if (/pass|pwd|^pw$|secret|token|credential|^auth/.test(word)) return true;
   return distance(word, 'password') <= 3 || distance(word, 'token') <= 1;
 }
 
-/** Where the value that starts at `start` ends: its closing quote, else the line and all lines indented below its key. */
-function valueEnd(text: string, keyAt: number, start: number): number {
-  const rest = text.slice(start);
-  const variable = /^\$\{\w+\}(?=[ \t]*(?:[,}\]\n]|$))/.exec(rest);
-  if (variable) return start + variable[0].length;
-  const quoted = /^(?:"(?:[^"\\]|\\[\s\S])*"|'(?:[^']|'')*')(?=[ \t]*(?:[,}\]\n]|$))/.exec(rest);
-  if (quoted) return start + quoted[0].length;
-  const lineStart = text.lastIndexOf('\n', keyAt) + 1;
-  const keyIndent = /^[\s-]*/.exec(text.slice(lineStart, keyAt))?.[0].length ?? 0;
-  let end = lineEndAfter(text, start);
-  while (end < text.length) {
-    const next = text.slice(end + 1, lineEndAfter(text, end + 1));
-    const indent = /^ */.exec(next)?.[0].length ?? 0;
-    if (next.trim() !== '' && indent <= keyIndent) break;
-    end += next.length + 1;
+const ALL_FIELDS = [...namedFields(projectFields)];
+/** Every name of a field whose value may be shown, but for `url`, parts of which may. */
+const HARMLESS: ReadonlySet<string> = new Set(ALL_FIELDS.flatMap(([name, field]) => (field.secret ? [] : [name])));
+const SECRET: ReadonlySet<string> = new Set(ALL_FIELDS.flatMap(([name, field]) => (field.secret ? [name] : [])));
+
+function* namedFields(fields: Fields): Generator<[string, Field]> {
+  for (const entry of Object.entries<Field>(fields)) {
+    yield entry;
+    for (const inner of objectsIn(entry[1])) yield* namedFields(inner);
   }
-  return start + text.slice(start, end).trimEnd().length;
 }
 
-function lineEndAfter(text: string, offset: number): number {
-  const end = text.indexOf('\n', offset);
-  return end < 0 ? text.length : end;
+function objectsIn(shape: Shape): Fields[] {
+  if (shape.type === 'object') return [shape.fields];
+  if (shape.type === 'list') return objectsIn(shape.items);
+  return shape.type === 'either' ? Object.values(shape.of).flatMap(objectsIn) : [];
 }
 
-function merge(spans: Span[]): Span[] {
-  const merged: { start: number; end: number }[] = [];
-  for (const span of spans.sort((a, b) => a.start - b.start)) {
-    const last = merged.at(-1);
-    if (last && span.start <= last.end) last.end = Math.max(last.end, span.end);
-    else merged.push({ ...span });
+interface WrittenValue {
+  readonly name: string;
+  readonly start: number;
+  end: number;
+  /** Something in it looks like a further name, but may be part of a password that has a colon. */
+  mixed: boolean;
+}
+
+/**
+ * Each `name: ` with what follows it up to the next one. After a name that is no harmless field's only a field's name is
+ * one, and in a URL only one after which no `@` comes.
+ */
+function valuesIn(text: string): WrittenValue[] {
+  const values: WrittenValue[] = [];
+  for (const match of text.matchAll(/([^\s,{}[\]:"']*)["']?\s*:+(?=\s|$)[ \t]*/g)) {
+    const [whole, name = ''] = match;
+    const start = match.index + whole.length;
+    const last = values.at(-1);
+    const known = HARMLESS.has(name) || SECRET.has(name);
+    const inUrl = last?.name === 'url' && /^[^\n]*@/.test(text.slice(match.index));
+    if (last && !known && (inUrl || !HARMLESS.has(last.name))) last.mixed = true;
+    else {
+      if (last) last.end = match.index;
+      values.push({ name, start, end: text.length, mixed: false });
+    }
   }
-  return merged;
+  return values;
+}
+
+/** The whole value, but for a variable (its name is all that is seen), a range, and the brackets and dashes after it. */
+function hideValue(text: string, from: number, to: number): Span[] {
+  const value = text.slice(from, to);
+  const shown = /^(?:["']?\$\{\w+\}["']?|\d{1,9}\.\.\d{1,9})(?=[\s,}\]]|$)/.exec(value)?.[0].length ?? 0;
+  const rest = value.slice(shown);
+  const before = /^[\s,{}[\]-]*/.exec(rest)?.[0].length ?? 0;
+  const hidden = rest.slice(before).replace(/(?<!\$\{[^}]*)[\s,{}[\]-]*$/, '').length;
+  const start = from + shown + before;
+  return hidden === 0 ? [] : [{ start, end: start + hidden }];
+}
+
+/** In a URL all up to the last `@`; all of it where there is none and it is more than a host and a database. */
+function findCredentials(text: string, from: number, to: number): Span[] {
+  const value = text.slice(from, to);
+  const start = /^[\s"']*(?:postgres(?:ql)?:\/\/)?/.exec(value)?.[0].length ?? 0;
+  const at = value.lastIndexOf('@');
+  const rest = value.slice(start);
+  if (at < 0 && /^[\w.{}-]*(?::\d{1,5})?(?:\/[\w.{}-]*)?["'\s,}-]*$/.test(rest)) return [];
+  const passwords = [...value.slice(Math.max(at, 0)).matchAll(/password=([^&\s"']+)/gi)].map((match) => {
+    const end = Math.max(at, 0) + match.index + match[0].length;
+    return { start: from + end - (match[1] ?? '').length, end: from + end };
+  });
+  if (at < 0) return hideValue(text, from, to);
+  const loose = findNamelessSecret(text, from, to);
+  return [...(at > start ? [{ start: from + start, end: from + at }] : []), ...passwords, ...loose];
+}
+
+/** In the value of a harmless field: a URL that lost its name. */
+function findNamelessUrl(text: string, from: number, to: number): Span[] {
+  const value = text.slice(from, to);
+  const at = value.lastIndexOf('@');
+  if (at < 0) return [];
+  const lineStart = value.lastIndexOf('\n', at) + 1;
+  return [{ start: from + lineStart + value.slice(lineStart).search(/\S/), end: from + at }];
+}
+
+/** In any other value: what follows a `password` that lost its colon. */
+function findNamelessSecret(text: string, from: number, to: number): Span[] {
+  const match = /(?<=^|[\s,{])(?:pass|tok|pwd)(?!file|\w*_file)/i.exec(text.slice(from, to));
+  return match ? hideValue(text, from + match.index + match[0].length, to) : [];
 }

@@ -41,7 +41,7 @@ export function checkSelector(selector: Selector, servers: readonly Server[], pl
   } else if ('names' in selector) {
     for (const pattern of selector.names) {
       if (servers.some(({ name }) => matchesServer(pattern.value, name))) continue;
-      problems.error(`no server matches ${show(pattern.value)}`, pattern, nameHint(pattern.value, servers));
+      problems.error(`no server matches ${show(pattern.value, pattern)}`, pattern, nameHint(pattern.value, servers));
     }
   } else if ('labels' in selector && selectServers(selector, servers).length === 0) {
     checkLabels(selector, servers, problems);
@@ -67,7 +67,7 @@ function checkLabels(
       servers.flatMap((server) => (Object.hasOwn(server.labels, label.value) ? server.labels[label.value] : []) ?? []),
     );
     if (used.size === 0) {
-      problems.error(`no server has a label ${show(label.value)}`, label, labelHint(label.value, servers));
+      problems.error(`no server has a label ${show(label.value, label)}`, label, labelHint(label.value, servers));
       found = true;
     } else if (!values.some((value) => used.has(value))) {
       const pair = values.map((value) => show(`${label.value}: ${value}`)).join(' or ');

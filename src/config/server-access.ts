@@ -1,12 +1,12 @@
 // How a server is reached: its password and TLS settings, from the declaration, the URL and libpq's variables, in this
 // order. Files are named, not read: the layer that connects reads them, again when they change.
-import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { SecretSource, Server, TlsMode } from '../model/project.ts';
 import type { Located } from '../model/source.ts';
 import type { Draft } from './field.ts';
 import { type serverFields, tlsFields } from './fields/server.ts';
-import { type Problems, showList } from './problems.ts';
+import { isFile } from './glob.ts';
+import { holdsSecret, type Problems, showList } from './problems.ts';
 import type { ServerUrl } from './server-url.ts';
 import type { Environment } from './variables.ts';
 
@@ -48,7 +48,7 @@ export function checkPasswords(draft: ServerFields, url: Located<string>, parsed
   if (parsed.password === undefined) return;
   if (given[0]) {
     problems.error(`\`url\` holds a password, and \`${given[0]}\` is given too`, url, 'remove the one in `url`');
-  } else if (url.file.secrets?.some(({ start, end }) => start < url.span.end && end > url.span.start)) {
+  } else if (holdsSecret(url)) {
     const hint = `give it as \`password: \${NAME}\` or \`password_file\`, which keep it out of the file`;
     problems.warning('`url` holds a password', url, hint);
   }
@@ -117,8 +117,4 @@ const SYSTEM = 'system';
 
 function fromFolder(folder: string, path: string): string {
   return path === SYSTEM ? path : resolve(folder, path);
-}
-
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 }

@@ -81,7 +81,7 @@ function readIncluded(
   const { files, folders } = findFiles(context.folder, pattern.value);
   if (files.length === 0) {
     problems.warning(
-      `no file matches ${show(pattern.value)}`,
+      `no file matches ${show(pattern.value, pattern)}`,
       pattern,
       'the path starts at the folder of pgtally.yaml',
     );
@@ -108,6 +108,7 @@ function targetsOf(draft: ServerFields, context: TargetContext): Server[] {
   const { problems } = context;
   const { name, url } = draft;
   const before = problems.errors();
+  if (draft.for && problems.hasErrorIn(draft.for)) return [];
   const ranges = draft.for?.value ?? [];
   checkRangeVariables(draft, context);
   if (countBindings(ranges) > MAX_SERVERS_A_RANGE && draft.for) {
@@ -134,7 +135,7 @@ function targetOf(draft: ServerFields, context: BindingContext): Server[] | unde
   const { problems, name, url, binding, declared, folder, defaults } = context;
   const serverName = fill(name.value, binding);
   if (!new RegExp(formats.name.pattern).test(serverName)) {
-    problems.error(`${show(serverName)} is not ${formats.name.expects}`, name);
+    problems.error(`${show(serverName, name)} is not ${formats.name.expects}`, name);
     return undefined;
   }
   const first = declared.get(serverName);
@@ -204,6 +205,6 @@ function databasesOf(draft: ServerFields, parsed: ServerUrl, context: BindingCon
   const names = draft.databases.value.map((database) => fill(database.value, binding));
   const twice = draft.databases.value.find((_, i) => names.indexOf(names[i] ?? '') !== i);
   if (!twice) return names;
-  problems.error(`${show(twice.value)} is listed twice`, twice);
+  problems.error(`${show(twice.value, twice)} is listed twice`, twice);
   return undefined;
 }

@@ -23,6 +23,5 @@ export function suggest(word: string, known: readonly string[], heading: string)
   const best = nearest(word, known);
   if (best !== undefined) return `did you mean \`${best}\`?`;
   if (known.length === 0) return undefined;
-  const shown = known.slice(0, 12).map((name) => `\`${name}\``);
-  return `${heading}: ${shown.join(', ')}${known.length > 12 ? ` and ${known.length - 12} more` : ''}`;
+  return `${heading}: ${known.map((name) => `\`${name}\``).join(', ')}`;
 }

@@ -57,7 +57,7 @@ const STAND_INS = /[\ufdd0-\ufdd7]/g;
 export function protectVariables(text: string): string {
   if (!text.includes('${') || text.search(STAND_INS) >= 0) return text;
   return text.replace(/\$\{[A-Za-z_]\w*(?::-[^{}\n"'\\]*)?\}/g, (reference) =>
-    [...reference].map((char) => standIn(CONTROLS.indexOf(char)) ?? char).join(''),
+    reference.replace(/[{},[\]:# ]/g, (char) => standIn(CONTROLS.indexOf(char)) ?? char),
   );
 }
 

@@ -2,7 +2,7 @@
 // passed on: it may quote a password.
 import type { Scalar, YAMLParseError } from 'yaml';
 import type { SourceFile, Span } from '../model/source.ts';
-import type { Complaint, Problems } from './problems.ts';
+import { type Complaint, holdsSecret, type Problems } from './problems.ts';
 
 /**
  * Reports a document's syntax errors and says whether its nodes may be read. Faults inside one value, one a line, leave
@@ -21,9 +21,8 @@ export function explainErrors(
     const line = lineAt(file, error.pos[0]);
     if (line.start === lastLine) continue;
     lastLine = line.start;
-    const start = placeOfError(error, sorted, scalars);
     const { message, hint } = explain(error, sorted, file, line);
-    problems.error(message, { file, span: trimSpan(file, start, error.pos[1]) }, hint);
+    problems.error(message, { file, span: placeOfError(error, sorted, scalars, file, line) }, hint);
     problems.mute(file, { start: line.start, end: line.end });
   }
   return readable;
@@ -57,14 +56,35 @@ function isInsideValue({ code, message }: YAMLParseError): boolean {
   return code === 'BAD_SCALAR_START' || code === 'BAD_DQ_ESCAPE' || code === 'BAD_ALIAS';
 }
 
-/** A quote that is never closed is found at the end of the file; the place to show is where it opens. */
-function placeOfError(error: YAMLParseError, all: readonly YAMLParseError[], scalars: () => Iterable<Scalar>): number {
+/** Where the reader of the message should look, which is not always where the parser noticed. */
+function placeOfError(
+  error: YAMLParseError,
+  all: readonly YAMLParseError[],
+  scalars: () => Iterable<Scalar>,
+  file: SourceFile,
+  line: Line,
+): Span {
   if (isUnclosedQuote(error)) {
-    for (const { range } of scalars()) if (range && range[1] === error.pos[0]) return range[0];
+    for (const { range } of scalars()) if (range?.[1] === error.pos[0]) return trimSpan(file, range[0], range[1]);
+  }
+  const value = valueIn(line);
+  if (value?.text.startsWith('*')) {
+    const start = line.start + value.at;
+    return { start, end: start + value.text.length };
   }
   const multiline = all.find(({ code }) => code === 'MULTILINE_IMPLICIT_KEY');
-  if (error.code === 'BLOCK_AS_IMPLICIT_KEY' && multiline) return multiline.pos[1] - 1;
-  return error.pos[0];
+  if (error.code !== 'BLOCK_AS_IMPLICIT_KEY' || !multiline) return trimSpan(file, error.pos[0], error.pos[1]);
+  const indented = lineAt(file, multiline.pos[1] - 1);
+  const start = indented.start + indented.text.search(/\S/);
+  return trimSpan(file, start, Math.max(start + 1, multiline.pos[1] - 1));
+}
+
+/** What follows `name: ` in a line, and where in the line. A comment after it is not part of it. */
+function valueIn(line: Line): { at: number; name: string; text: string } | undefined {
+  const match = /^(\s*(?:- +)*([\w.-]+):\s+)(\S.*)$/.exec(line.text);
+  if (!match) return undefined;
+  const [, before = '', name = '', rest = ''] = match;
+  return { at: before.length, name, text: rest.replace(/\s+# .*$/, '').trimEnd() };
 }
 
 function isUnclosedQuote({ code, message }: YAMLParseError): boolean {
@@ -72,17 +92,11 @@ function isUnclosedQuote({ code, message }: YAMLParseError): boolean {
 }
 
 function explain(error: YAMLParseError, all: readonly YAMLParseError[], file: SourceFile, line: Line): Complaint {
-  const value = /^\s*(?:- +)*[\w.-]+:\s+(\S)/.exec(line.text)?.[1];
-  const valueStart = line.text.search(/:\s+\S/);
-  const afterValue = valueStart >= 0 && error.pos[0] > line.start + valueStart + 1;
-  if (value === '*' && afterValue)
-    return { ...explainAlias(file, { start: line.start, end: line.end }), hint: quoteHint(file, line) };
-  if (
-    (value === '"' || value === "'") &&
-    afterValue &&
-    error.code !== 'BAD_DQ_ESCAPE' &&
-    error.code !== 'MISSING_CHAR'
-  ) {
+  const value = valueIn(line);
+  const first = value?.text.charAt(0);
+  const isLater = value !== undefined && error.pos[0] > line.start + value.at;
+  if (first === '*') return explainAlias(file, { start: line.start, end: line.end });
+  if ((first === '"' || first === "'") && isLater && error.code !== 'BAD_DQ_ESCAPE' && error.code !== 'MISSING_CHAR') {
     return {
       message: 'there is more text after the closing quote',
       hint: 'a value that begins with a quote ends with it: put all of it into the other kind of quotes, or below a `|`',
@@ -112,7 +126,7 @@ function explain(error: YAMLParseError, all: readonly YAMLParseError[], file: So
         : { message: 'a second `: ` in one line', hint: quoteHint(file, line) };
     case 'BAD_INDENT':
       return /Flow (sequence|map)/.test(error.message)
-        ? unclosed(/Flow sequence/.test(error.message) ? ']' : '}')
+        ? { message: `a \`${/Flow sequence/.test(error.message) ? ']' : '}'}\` is missing before this` }
         : { message: 'wrong indentation', hint: 'fields of one map, and items of one list, start in one column' };
     case 'MISSING_CHAR':
       return isUnclosedQuote(error)
@@ -130,16 +144,12 @@ function explain(error: YAMLParseError, all: readonly YAMLParseError[], file: So
   }
 }
 
-function unclosed(bracket: string): Complaint {
-  return { message: `a \`${bracket}\` is missing before this`, hint: `close the list or map with \`${bracket}\`` };
-}
-
 /** With the value written out where the line is a plain `name: value` and holds no secret. */
 function quoteHint(file: SourceFile, line: Line): string {
-  const match = /^\s*(?:- +)?([\w.-]+): +(\S.*?)\s*$/.exec(line.text);
-  const secret = file.secrets?.some(({ start, end }) => start < line.end && end > line.start) ?? false;
-  if (!match || secret || /["\\]/.test(match[2] ?? '') || line.text.length > 80) return 'put the whole value in quotes';
-  return `quote it: \`${match[1]}: "${match[2]}"\``;
+  const value = valueIn(line);
+  const secret = holdsSecret({ file, span: line });
+  if (!value || secret || /["\\]/.test(value.text) || line.text.length > 80) return 'put the whole value in quotes';
+  return `quote it: \`${value.name}: "${value.text}"\``;
 }
 
 function lineAt(file: SourceFile, offset: number): Line {

@@ -43,6 +43,7 @@ export const saslFields = {
   username: { type: 'text', required: true, description: 'The user.', examples: ['pgtally'] },
   password: {
     type: 'text',
+    secret: true,
     absent: '`password_file`',
     description: 'The password.',
     examples: [`\${KAFKA_PASSWORD}`],
@@ -189,6 +190,7 @@ export const statusFields = {
   },
   token: {
     type: 'text',
+    secret: true,
     mayBeEmpty: true,
     absent: 'none: every action is off',
     description: 'What one must give to run or pause a job from the page. An empty one is none.',

@@ -50,6 +50,7 @@ export const serverFields = {
   },
   password: {
     type: 'text',
+    secret: true,
     mayBeEmpty: true,
     absent: '`password_file` or `passfile`, else `PGPASSWORD`, else the file `PGPASSFILE` or `~/.pgpass`',
     description: 'The password. An empty one is none.',
