@@ -96,6 +96,11 @@ export function createFeed(options: FeedOptions): PartitionFeed {
     if (position >= until || remaining <= 0) ended = true;
   };
 
+  const failWith = (error: unknown): void => {
+    closed = true;
+    onFailure(error instanceof Failure ? inPartition(error, topic, partition) : error);
+  };
+
   /** Decodes and hands over one answer; undefined when that needed no waiting. */
   const handOver = (delivery: Delivery): Promise<void> | undefined => {
     const records: FetchedRecord[] = [];
@@ -129,8 +134,7 @@ export function createFeed(options: FeedOptions): PartitionFeed {
         onChange();
       }
     } catch (error) {
-      closed = true;
-      onFailure(error instanceof Failure ? inPartition(error, topic, partition) : error);
+      failWith(error);
     } finally {
       running = false;
       if (ended || closed) queue.length = 0;
@@ -167,16 +171,14 @@ export function createFeed(options: FeedOptions): PartitionFeed {
       ended = position >= until || remaining <= 0;
     },
     accept: (answer, begun, broker) => {
-      const from = fetchOffset ?? 0;
-      const all = splitBatches(answer.records);
-      const next = Math.max(from, (all.at(-1)?.lastOffset ?? -1) + 1);
-      const committed = isolation === 'read_committed';
-      const batches = committed ? committedBatches(all, answer.aborted) : all.filter((batch) => !batch.control);
-      const end = committed ? answer.lastStableOffset : answer.highWatermark;
-      fetchOffset = next;
-      const bytes = batches.length === 0 ? 0 : answer.records.length;
-      const delivery: Delivery = { batches, from, next, end, bytes, begun, broker };
-      queue.push(delivery);
+      try {
+        const delivery = takeAnswer(answer, fetchOffset ?? 0, isolation);
+        fetchOffset = delivery.next;
+        queue.push({ ...delivery, begun, broker });
+      } catch (error) {
+        failWith(error);
+        return;
+      }
       if (!running && !closed) working = work();
     },
     fresh: (since) => {
@@ -195,6 +197,16 @@ export function createFeed(options: FeedOptions): PartitionFeed {
       await working;
     },
   };
+}
+
+/** What of an answer to a fetch from `from` a reader may see, still packed, and where the next fetch goes on. */
+function takeAnswer(answer: FetchedPartition, from: number, isolation: Isolation): Omit<Delivery, 'begun' | 'broker'> {
+  const all = splitBatches(answer.records);
+  const next = Math.max(from, (all.at(-1)?.lastOffset ?? -1) + 1);
+  const bytes = all.length === 0 ? 0 : answer.records.length;
+  return isolation === 'read_committed'
+    ? { batches: committedBatches(all, answer.aborted), from, next, end: answer.lastStableOffset, bytes }
+    : { batches: all.filter((batch) => !batch.control), from, next, end: answer.highWatermark, bytes };
 }
 
 function notRead(topic: string, partition: number): Failure {

@@ -180,7 +180,12 @@ export function answer<Answer>(read: (decoder: KafkajsDecoder) => Answer): Kafka
 }
 
 /** kafkajs's own request and decoder, in the highest common version, without its `parse`. */
-function build<Answer>(name: string, key: number, versions: ApiVersions, fields: object): KafkajsProtocol<Answer> {
+export function build<Answer>(
+  name: string,
+  key: number,
+  versions: ApiVersions,
+  fields: object,
+): KafkajsProtocol<Answer> {
   const definition = loadKafkajs().internals.requests[name];
   if (!definition) throw new Error(`kafkajs has no request named ${name}`);
   const known = definition.versions.map(Number);

@@ -1,5 +1,6 @@
 // Record batches written byte by byte for tests of the decoder: a second, plain implementation of the format (KIP-98), which
 // sets any field, also to what no producer would send.
+import { createRequire } from 'node:module';
 import { gzipSync } from 'node:zlib';
 
 export interface TestRecord {
@@ -25,7 +26,7 @@ export interface TestBatch {
   readonly records: readonly TestRecord[];
 }
 
-/** The bytes of one batch; its checksum is left 0. */
+/** The bytes of one batch, with its checksum. */
 export function encodeBatch(batch: TestBatch): Buffer {
   let offset = -1;
   const records = batch.records.map((record) => {
@@ -49,8 +50,16 @@ export function encodeBatch(batch: TestBatch): Buffer {
   header.writeInt16BE(-1, 51);
   header.writeInt32BE(-1, 53);
   header.writeInt32BE(records.length, 57);
-  return Buffer.concat([header, payload]);
+  const bytes = Buffer.concat([header, payload]);
+  bytes.writeUInt32BE(checksum(bytes.subarray(21)), 17);
+  return bytes;
 }
+
+/** kafkajs's own, which is not the one under test. */
+const checksumOfKafkajs: (bytes: Buffer) => number = createRequire(import.meta.url)(
+  'kafkajs/src/protocol/recordBatch/crc32C/crc32C.js',
+);
+const checksum = (bytes: Buffer) => checksumOfKafkajs(bytes) >>> 0;
 
 /** The batch that ends a producer's transaction. */
 export function encodeMarker(baseOffset: number, producerId: number | bigint, abort: boolean): Buffer {
