@@ -25,7 +25,7 @@ export interface Stage {
 
 /** Starts both servers with room for large loads and writes a project with these jobs (file name → text). */
 export async function setStage(jobs: Readonly<Record<string, string>>, settings = ''): Promise<Stage> {
-  execFileSync('npx', ['tsc', '-p', 'tsconfig.build.json'], { cwd: REPOSITORY, stdio: 'inherit' });
+  execFileSync('npx', ['tsc', '-p', 'tsconfig.build.json', '--noCheck'], { cwd: REPOSITORY, stdio: 'inherit' });
   const [kafka, server] = await Promise.all([
     startKafka({ memory: 1024, properties: { 'log.segment.bytes': 1_073_741_824 } }),
     startPostgres({ configuration: "shared_buffers = '512MB'\n", maxConnections: 100 }),

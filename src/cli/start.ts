@@ -1,7 +1,7 @@
 // `pgtally start`: the daemon in this process, until a signal. SIGHUP loads the files again.
 import process from 'node:process';
+import { createDaemon } from '../daemon/daemon.ts';
 import { createLog } from '../daemon/log.ts';
-import { startDaemon } from '../daemon/start.ts';
 import { openProject } from '../project/open-project.ts';
 import { EXIT_OK, EXIT_USAGE } from './failure.ts';
 import type { CommandContext } from './main.ts';
@@ -19,7 +19,7 @@ export async function start(context: CommandContext, _: string[], flags: Record<
     pretty: flags.log === 'pretty' || (flags.log === 'auto' && !output.json && io.stderr.isTTY === true),
     level: options.verbose ? 'debug' : options.quiet ? 'warn' : 'info',
   });
-  const daemon = await startDaemon({
+  const daemon = createDaemon({
     project: ready.project,
     jobs: ready.jobs,
     reload: () =>
@@ -33,7 +33,7 @@ export async function start(context: CommandContext, _: string[], flags: Record<
   });
   const onHangUp = (): void => void daemon.reload();
   process.on('SIGHUP', onHangUp);
-  await stopping;
+  await Promise.race([daemon.start().then(() => stopping), stopping]);
   process.off('SIGHUP', onHangUp);
   await daemon.stop();
   return EXIT_OK;

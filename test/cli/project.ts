@@ -1,4 +1,5 @@
 // A project of its own for a test: a folder with pgtally.yaml and jobs, on the run's Kafka and a fresh database.
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -53,7 +54,7 @@ export async function testProject(options: ProjectOptions): Promise<TestProject>
   );
   write(
     'pgtally.yaml',
-    `kafka:\n  brokers: ["${options.brokers ?? (await kafkaBootstrap())}"]\n${options.settings ?? ''}servers:\n${servers.join('')}${options.moreServers ?? ''}`,
+    `kafka:\n  brokers: ["${options.brokers ?? (await kafkaBootstrap())}"]\nledger: {topic: ledger-${randomBytes(6).toString('hex')}}\n${options.settings ?? ''}servers:\n${servers.join('')}${options.moreServers ?? ''}`,
   );
   for (const [name, text] of Object.entries(options.jobs)) write(`jobs/${name}`, text);
   return {

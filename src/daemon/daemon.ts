@@ -1,22 +1,19 @@
 // The daemon: what is wired to what, from the first load of the files to the last release. Decisions are in the parts.
-
-import type { KafkaClient } from '../kafka/client.ts';
 import { createKafkaClient } from '../kafka/client.ts';
 import { createTopicShapes } from '../kafka/topic-shapes.ts';
-import { createAdHocCommitter } from '../ledger/ad-hoc.ts';
-import type { Ledger } from '../ledger/types.ts';
-import { createVolatileLedger } from '../ledger/volatile-ledger.ts';
+import type { RunningLedger } from '../ledger/ledger.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Project } from '../model/project.ts';
-import { formatInstant } from '../model/units.ts';
 import { createConnectionKeeper } from '../postgres/pool.ts';
 import type { OpenedProject } from '../project/open-project.ts';
 import type { PreparedJob, PreparedPublish } from '../project/prepared.ts';
+import type { PublishContext } from '../publish/attempt.ts';
 import { createMemoryBudget } from '../publish/memory.ts';
-import { startWaking } from '../schedule/wake.ts';
+import { startWaking, type Waking } from '../schedule/wake.ts';
 import { createAttempts } from './attempts.ts';
 import { createBreaker } from './breaker.ts';
-import { createDispatcher } from './dispatcher.ts';
+import { createDispatcher, type Dispatcher } from './dispatcher.ts';
+import { joinLedger } from './join-ledger.ts';
 import type { Log } from './log.ts';
 import { createPlaces } from './places.ts';
 import { createTarget } from './target.ts';
@@ -33,26 +30,28 @@ export interface DaemonOptions {
 }
 
 export interface Daemon {
+  /**
+   * Waits for Kafka as long as it takes, joins the ledger and runs the jobs. Resolves once they run, or at a stop before that.
+   * Rejects with a Failure for what waiting does not mend: credentials, rights, a ledger of other settings.
+   */
+  start(): Promise<void>;
   /** Loads the files again; wrong ones are refused and the old ones stay. */
   reload(): Promise<void>;
   /** Ends in good order: nothing new, what runs gets `stop_grace`, shards are released. */
   stop(): Promise<void>;
 }
 
-/** Starts running the jobs. Rejects with a Failure when Kafka refuses us for good (credentials, rights). */
-export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+/** A daemon that does nothing yet. */
+export function createDaemon(options: DaemonOptions): Daemon {
   const { log } = options;
-  let { project } = options;
+  let { project, jobs } = options;
   const clock = Date.now;
-  const client: KafkaClient = createKafkaClient(project.kafka, {
+  const client = createKafkaClient(project.kafka, {
     onLog: ({ level, message, broker }) => log.debug(`kafka: ${message}`, { level, broker }),
   });
   const connections = createConnectionKeeper(project.limits);
   const shapes = createTopicShapes(client);
-  const committer = createAdHocCommitter(client);
-  const ledger: Ledger = createVolatileLedger(committer);
-  const breaker = createBreaker();
-  const context = {
+  const context: PublishContext = {
     connections,
     topicShape: shapes.shapeOf,
     memory: createMemoryBudget(project.limits.memory),
@@ -61,13 +60,17 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       return project.privileged;
     },
   };
-  const attempts = createAttempts(context, createPlaces(project.limits.concurrency), breaker, clock);
-  const dispatcher = createDispatcher(
-    (prepared, timetable, server) =>
-      createTarget(prepared, timetable, server, { ledger, attempts, log, clock, onRecord: () => undefined }),
-    clock,
-  );
+  const attempts = createAttempts(context, createPlaces(project.limits.concurrency), createBreaker(), clock);
+  const stopping = new AbortController();
+  let ledger: RunningLedger | undefined;
+  let dispatcher: Dispatcher | undefined;
+  let waking: Waking | undefined;
 
+  const takeOver = (): void => {
+    watch.update(project.files, project.folders ?? []);
+    dispatcher?.update(publishJobs(jobs));
+    dispatcher?.wake();
+  };
   let reloading: Promise<void> = Promise.resolve();
   const reload = (): Promise<void> => {
     reloading = reloading.then(async () => {
@@ -79,9 +82,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       }
       announceChanges(project, opened.project, log);
       project = opened.project;
-      watch.update(project.files, project.folders ?? []);
-      dispatcher.update(publishJobs(opened.jobs));
-      dispatcher.wake();
+      jobs = opened.jobs;
+      takeOver();
     });
     return reloading;
   };
@@ -90,33 +92,41 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     (folder, error) => log.warn('cannot watch a folder: send SIGHUP after a change', { folder, error: error.message }),
   );
 
-  dispatcher.update(publishJobs(options.jobs));
-  ledger.onChange(() => dispatcher.evaluateAll());
-  await ledger.start();
-  watch.update(project.files, project.folders ?? []);
-  const waking = await startWaking(() => dispatcher.wake());
-  dispatcher.wake();
-  log.info('started', {
-    jobs: project.jobs.length,
-    servers: project.servers.length,
-    kafka: project.kafka.brokers.join(','),
-  });
-
   return {
     reload,
+    async start() {
+      ledger = await joinLedger({ client, shapes, project, jobs, log, signal: stopping.signal });
+      if (!ledger) return;
+      const joined = ledger;
+      const onRecord = (): void => undefined;
+      dispatcher = createDispatcher(
+        (prepared, timetable, server) =>
+          createTarget(prepared, timetable, server, { ledger: joined, attempts, log, clock, onRecord }),
+        clock,
+      );
+      joined.onChange(() => dispatcher?.evaluateAll());
+      waking = await startWaking(() => dispatcher?.wake());
+      takeOver();
+      log.info('started', {
+        replica: joined.self,
+        jobs: project.jobs.length,
+        servers: project.servers.length,
+        kafka: project.kafka.brokers.join(','),
+      });
+    },
     async stop() {
       const began = clock();
-      waking.stop();
+      stopping.abort();
+      waking?.stop();
       watch.stop();
-      log.info('stopping', { running: dispatcher.targets.filter((target) => target.busy).length });
-      const released = ledger.stop((job, server) => dispatcher.busy(job, server));
-      await dispatcher.stop(project.limits.stopGrace);
+      log.info('stopping', { running: dispatcher?.targets.filter((target) => target.busy).length ?? 0 });
+      const released = ledger?.stop((job, server) => dispatcher?.busy(job, server) === true);
+      await dispatcher?.stop(project.limits.stopGrace);
       await released;
       await connections.close();
-      await committer.close();
       shapes.close();
       client.close();
-      log.info('stopped', { at: formatInstant(Math.floor(clock() / 1000) * 1000), ms: clock() - began });
+      log.info('stopped', { ms: clock() - began });
     },
   };
 }
