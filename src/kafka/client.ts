@@ -35,7 +35,7 @@ export interface KafkaClient {
   /** `host:port`, as configured, each with its port. */
   readonly brokers: readonly string[];
   readonly clientId: string;
-  /** kafkajs itself, for producers and group consumers; never let it create a topic (`allowAutoTopicCreation: false`). */
+  /** kafkajs itself, for producers and group consumers; they create no topic by asking for it, unlike its default. */
   readonly kafka: Kafka;
   /** Everything kafkajs's Connection needs but host and port. */
   readonly connectionOptions: Omit<KafkajsConnectionOptions, 'host' | 'port'>;
@@ -70,11 +70,22 @@ export function createKafkaClient(settings: KafkaSettings, options: KafkaClientO
     settings,
     brokers,
     clientId,
-    kafka: new library.Kafka({ ...shared, brokers, retry: RETRY, logLevel: level as logLevel, logCreator }),
+    kafka: neverCreatingTopics(
+      new library.Kafka({ ...shared, brokers, retry: RETRY, logLevel: level as logLevel, logCreator }),
+    ),
     connectionOptions: { ...shared, logger: internals.createLogger({ level, logCreator }) },
     failure: (error, doing, topic) => kafkaFailure(error, doing, brokers, topic),
     close: () => sockets.destroy(),
   };
+}
+
+/** A mistyped topic must be an error, also on clusters that create topics when asked for them. */
+function neverCreatingTopics(kafka: Kafka): Kafka {
+  const producer = kafka.producer.bind(kafka);
+  const consumer = kafka.consumer.bind(kafka);
+  kafka.producer = (config) => producer({ allowAutoTopicCreation: false, ...config });
+  kafka.consumer = (config) => consumer({ allowAutoTopicCreation: false, ...config });
+  return kafka;
 }
 
 /** `host` or `host:port` → `host:port`. */
@@ -91,12 +102,18 @@ function parseBroker(broker: string): string {
   });
 }
 
-/** Part of the text of error 51, which a producer meets after back-to-back transactions and retries. */
-const CONCURRENT_TRANSACTIONS = 'another concurrent operation on the same transaction';
+/** Parts of messages that say nothing to anyone. */
+const NOISE = [
+  // Error 51: a producer meets it after back-to-back transactions, and retries.
+  'another concurrent operation on the same transaction',
+  // Told of each producer without a partitioner of its own.
+  'switched default partitioner',
+  CLOSED_TEXT,
+];
 
 function forwardLog({ level, log }: KafkajsLogEntry, onLog: KafkaClientOptions['onLog']): void {
   const text = typeof log.error === 'string' ? `${log.message}: ${log.error}` : log.message;
-  if (!onLog || text.includes(CONCURRENT_TRANSACTIONS) || text.includes(CLOSED_TEXT)) return;
+  if (!onLog || NOISE.some((noise) => text.includes(noise))) return;
   const name = level <= 1 ? 'error' : level === 2 ? 'warn' : level === 4 ? 'info' : 'debug';
   onLog({ level: name, message: text, ...(typeof log.broker === 'string' ? { broker: log.broker } : {}) });
 }

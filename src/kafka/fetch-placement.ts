@@ -6,7 +6,7 @@ import type { Milliseconds } from '../model/units.ts';
 import type { Cluster } from './cluster.ts';
 import { codeFailure, errorName } from './errors.ts';
 import { type FetchLane, type LaneSettings, openLane } from './fetch-lane.ts';
-import { outOfRange, partitionLeaders, resolveStarts } from './offsets.ts';
+import { outOfRange, type PartitionLeaders, partitionLeaders, resolveStarts } from './offsets.ts';
 import type { PartitionFeed } from './partition-feed.ts';
 import type { StartOffset } from './record.ts';
 
@@ -24,7 +24,7 @@ export interface PlacementOptions extends LaneSettings {
 
 export interface Placement {
   /** Places partitions for the first time. Rejects with what will not mend by itself, or when no broker answers. */
-  begin(feeds: readonly PartitionFeed[]): Promise<void>;
+  begin(feeds: readonly PartitionFeed[], known: PartitionLeaders): Promise<void>;
   wake(): void;
   close(): void;
 }
@@ -103,10 +103,13 @@ export function createPlacement(options: PlacementOptions): Placement {
   };
 
   /** Gives each partition to the lane of its leader; returns those that could not be placed, with the reason. */
-  const place = async (feeds: readonly PartitionFeed[]): Promise<Map<PartitionFeed, Failure>> => {
+  const place = async (
+    feeds: readonly PartitionFeed[],
+    known?: PartitionLeaders,
+  ): Promise<Map<PartitionFeed, Failure>> => {
     const unplaced = new Map<PartitionFeed, Failure>();
     try {
-      const { leaders, partitions } = await partitionLeaders(cluster, topic);
+      const { leaders, partitions } = known ?? (await partitionLeaders(cluster, topic));
       for (const feed of feeds) {
         if (leaders.has(feed.partition)) continue;
         const name = partitions.includes(feed.partition) ? 'LEADER_NOT_AVAILABLE' : 'UNKNOWN_TOPIC_OR_PARTITION';
@@ -202,8 +205,8 @@ export function createPlacement(options: PlacementOptions): Placement {
   };
 
   return {
-    begin: async (feeds) => {
-      const unplaced = await place(feeds);
+    begin: async (feeds, known) => {
+      const unplaced = await place(feeds, known);
       // A leaderless partition is waited for; the others are read meanwhile.
       for (const failure of unplaced.values()) if (!failure.retryable || unplaced.size === feeds.length) throw failure;
       for (const [feed, failure] of unplaced) lose(feed, failure);

@@ -100,14 +100,20 @@ export function outOfRange(topic: string, partition: number, offset: number, bou
   });
 }
 
+export interface PartitionLeaders {
+  /** Broker ids, of the partitions that have a leader. */
+  readonly leaders: ReadonlyMap<number, number>;
+  /** All that the topic has. */
+  readonly partitions: readonly number[];
+  /** Why some have no leader. */
+  readonly problem: Failure | undefined;
+}
+
 /**
- * The leaders of a topic's partitions, by a fresh Metadata request. `problem` is why some have none. Rejects with a Failure
- * when the topic does not exist or may not be seen.
+ * The leaders of a topic's partitions, by a fresh Metadata request. Rejects with a Failure when the topic does not exist or
+ * may not be seen.
  */
-export async function partitionLeaders(
-  cluster: Cluster,
-  topic: string,
-): Promise<{ leaders: Map<number, number>; partitions: number[]; problem: Failure | undefined }> {
+export async function partitionLeaders(cluster: Cluster, topic: string): Promise<PartitionLeaders> {
   const { topics } = await cluster.metadata([topic]);
   const found = topics.find(({ name }) => name === topic);
   const doing = `reading \`${topic}\``;

@@ -106,7 +106,8 @@ export async function openReader(client: KafkaClient, options: ReaderOptions): P
   });
 
   try {
-    for (const partition of await partitionsToRead(cluster, topic, options.partitions)) {
+    const found = await partitionLeaders(cluster, topic);
+    for (const partition of partitionsToRead(topic, found.partitions, options.partitions)) {
       const feed = createFeed({
         topic,
         partition,
@@ -121,7 +122,7 @@ export async function openReader(client: KafkaClient, options: ReaderOptions): P
       });
       feeds.set(partition, feed);
     }
-    await placement.begin([...feeds.values()]);
+    await placement.begin([...feeds.values()], found);
   } catch (error) {
     await stop();
     throw error;
@@ -175,14 +176,13 @@ function isEach(from: ReaderOptions['from']): from is ReadonlyMap<number, StartO
 }
 
 /** The partitions wanted, checked against those there are. */
-async function partitionsToRead(
-  cluster: ReturnType<typeof newCluster>,
+function partitionsToRead(
   topic: string,
-  wanted: readonly number[] | undefined,
-): Promise<readonly number[]> {
-  const { partitions } = await partitionLeaders(cluster, topic);
-  const missing = wanted?.find((partition) => !partitions.includes(partition));
-  if (missing === undefined) return wanted ?? partitions;
+  partitions: readonly number[],
+  wanted: readonly number[] = partitions,
+): readonly number[] {
+  const missing = wanted.find((partition) => !partitions.includes(partition));
+  if (missing === undefined) return wanted;
   const detail = `partition ${missing} is asked for, but it has ${partitions.length} (0 to ${partitions.length - 1})`;
   throw codeFailure('UNKNOWN_PARTITION', `reading \`${topic}\``, topic, detail);
 }

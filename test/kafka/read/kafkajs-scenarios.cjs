@@ -32,8 +32,18 @@ async function consume({ bootstrap, topic, expected, patience = 20_000 }) {
   return { values, fetches };
 }
 
-/** How often a request queue wakes the process within 200 ms after its only request was answered. */
+/**
+ * How often a request queue wakes the process within 200 ms after its only request was answered, and how many timers it set
+ * for a moment in the past (Node 24: TimeoutNegativeWarning).
+ */
 async function wakeUps() {
+  const { setTimeout: original } = globalThis;
+  let negative = 0;
+  let scheduling = false;
+  globalThis.setTimeout = (work, delay, ...rest) => {
+    if (scheduling && delay < 0) negative++;
+    return original(work, delay, ...rest);
+  };
   const RequestQueue = require('kafkajs/src/network/requestQueue');
   const { createLogger } = require('kafkajs/src/loggers');
   const queue = new RequestQueue({
@@ -50,6 +60,12 @@ async function wakeUps() {
     checks++;
     check();
   };
+  const schedule = queue.scheduleCheckPendingRequests.bind(queue);
+  queue.scheduleCheckPendingRequests = () => {
+    scheduling = true;
+    schedule();
+    scheduling = false;
+  };
   await new Promise((resolve, reject) => {
     const entry = { apiKey: 3, apiName: 'Metadata', apiVersion: 5, correlationId: 1, resolve, reject };
     queue.push({ entry, expectResponse: true, requestTimeout: null, sendRequest: () => {} });
@@ -58,7 +74,8 @@ async function wakeUps() {
   checks = 0;
   await new Promise((resolve) => setTimeout(resolve, 200));
   queue.destroy();
-  return { checks };
+  globalThis.setTimeout = original;
+  return { checks, negative };
 }
 
 /** Whether a request that was held back while the broker throttles is sent when the throttle ends. */

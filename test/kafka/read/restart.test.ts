@@ -4,8 +4,10 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { KafkaClient } from '../../../src/kafka/client.ts';
 import { newCluster } from '../../../src/kafka/cluster.ts';
-import { openReader } from '../../../src/kafka/reader.ts';
-import { createTopic, deleteTopic } from '../../../src/kafka/topics.ts';
+import { loadKafkajs } from '../../../src/kafka/kafkajs.ts';
+import { openReader, readToEnd } from '../../../src/kafka/reader.ts';
+import { createTopicShapes } from '../../../src/kafka/topic-shapes.ts';
+import { createTopic, deleteTopic, listTopics } from '../../../src/kafka/topics.ts';
 import type { Failure } from '../../../src/model/failure.ts';
 import { type KafkaNode, startKafka } from '../../stack/kafka-broker.ts';
 import { startProxy } from '../../stack/proxy.ts';
@@ -16,7 +18,8 @@ let broker: KafkaNode;
 let client: KafkaClient;
 beforeAll(async () => {
   // A killed broker may come back only when its session has ended: 9 s, unless told otherwise.
-  broker = await startKafka({ properties: { 'broker.session.timeout.ms': 1000, 'broker.heartbeat.interval.ms': 200 } });
+  const properties = { 'broker.session.timeout.ms': 1000, 'broker.heartbeat.interval.ms': 200 };
+  broker = await startKafka({ properties: { ...properties, 'auto.create.topics.enable': true } });
   client = await clientOf(broker.bootstrap);
 });
 afterAll(async () => {
@@ -31,7 +34,7 @@ async function make(name: string, partitions = 1): Promise<void> {
 }
 
 async function send(topic: string, partition: number, value: string): Promise<void> {
-  const producer = client.kafka.producer({ allowAutoTopicCreation: false });
+  const producer = client.kafka.producer();
   await producer.connect();
   await producer.send({ topic, messages: [{ partition, value }] });
   await producer.disconnect();
@@ -117,6 +120,31 @@ describe('a broker that accepts and never answers', () => {
     cluster.close();
     through.close();
     await proxy.stop();
+  });
+});
+
+describe('a cluster that creates topics when asked for them', () => {
+  it('is not made to, whatever asks', async () => {
+    const name = 'never-made';
+    const cluster = newCluster(client);
+    const shapes = createTopicShapes(client);
+    await expect(shapes.shapeOf(name)).rejects.toMatchObject({ code: 'UNKNOWN_TOPIC_OR_PARTITION' });
+    await expect(readToEnd(client, { topic: name, from: 'end', onRecords: () => undefined })).rejects.toThrow(name);
+    await expect(send(name, 0, 'v')).rejects.toThrow();
+    const consumer = client.kafka.consumer({ groupId: name, retry: { retries: 0 } });
+    await consumer.connect();
+    await expect(consumer.subscribe({ topics: [name] })).rejects.toThrow();
+    await consumer.disconnect();
+    expect((await listTopics(cluster)).map((topic) => topic.name)).not.toContain(name);
+    // What all of them would have done: kafkajs as it is asks so that the broker creates the topic.
+    const { Kafka, logLevel } = loadKafkajs().library;
+    const stock = new Kafka({ brokers: [broker.bootstrap], logLevel: logLevel.NOTHING }).producer();
+    await stock.connect();
+    await stock.send({ topic: name, messages: [{ value: 'v' }] });
+    await stock.disconnect();
+    expect((await listTopics(cluster)).map((topic) => topic.name)).toContain(name);
+    shapes.close();
+    cluster.close();
   });
 });
 
