@@ -109,6 +109,43 @@ function buildProgram(io: CommandIo, finish: (code: number) => void): Command {
     [new Option('--log <FORM>', 'how log lines are written').choices(['auto', 'json', 'pretty']).default('auto')],
   );
 
+  command(
+    program,
+    'status [JOB]',
+    'how the last slots ended, as the ledger has it',
+    async () => (await import('./status.ts')).status,
+  );
+  command(
+    program,
+    'history <JOB>',
+    "how a job's slots ended in the last 7 days",
+    async () => (await import('./history.ts')).history,
+    [
+      new Option('-n, --number <N>', 'the newest so many').default('50'),
+      new Option('--server <NAME>', 'only this server'),
+    ],
+  );
+  command(
+    program,
+    'pause <JOB>',
+    'stop running a job, on every replica',
+    async () => (await import('./pause.ts')).pause,
+    [new Option('--note <TEXT>', 'why, for the others')],
+  );
+  command(program, 'resume <JOB>', 'run a paused job again', async () => (await import('./pause.ts')).resume);
+  command(
+    program,
+    'backfill <JOB>',
+    'run past slots again, oldest first',
+    async () => (await import('./backfill.ts')).backfill,
+    [
+      new Option('--from <TIME>', 'slots after this').makeOptionMandatory(),
+      new Option('--to <TIME>', 'and up to this').makeOptionMandatory(),
+      new Option('--server <NAME>', 'only this server or glob; may be repeated').argParser(collect),
+      new Option('--dry-run', 'list the slots and windows, run nothing'),
+    ],
+  );
+
   const topics = program.command('topics').description('list, create, describe and delete topics').exitOverride();
   command(topics, 'list', 'list the topics', async () => (await import('./topics.ts')).listTopics);
   command(

@@ -20,7 +20,7 @@ export async function run(
   if (!ready) return EXIT_USAGE;
   const prepared = findJob(ready, name);
   if (prepared.kind !== 'publish')
-    throw new UsageError(`job \`${name}\` is an ingest job`, 'ingest jobs cannot be run by hand yet');
+    return (await import('./run-ingest.ts')).runIngest(context, ready, prepared, options);
   const servers = selectServers(prepared.job, options.server as readonly string[] | undefined);
 
   const stopping = new AbortController();

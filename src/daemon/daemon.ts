@@ -4,6 +4,7 @@ import { createTopicShapes } from '../kafka/topic-shapes.ts';
 import type { RunningLedger } from '../ledger/ledger.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Project } from '../model/project.ts';
+import type { Milliseconds } from '../model/units.ts';
 import { createConnectionKeeper } from '../postgres/pool.ts';
 import type { OpenedProject } from '../project/open-project.ts';
 import type { PreparedJob, PreparedPublish } from '../project/prepared.ts';
@@ -16,8 +17,11 @@ import { createDispatcher, type Dispatcher } from './dispatcher.ts';
 import { joinLedger } from './join-ledger.ts';
 import type { Log } from './log.ts';
 import { createPlaces } from './places.ts';
+import { createPruning } from './prune.ts';
 import { createTarget } from './target.ts';
 import { watchFiles } from './watch.ts';
+
+const PRUNE_EVERY: Milliseconds = 10 * 60_000;
 
 export interface DaemonOptions {
   readonly project: Project;
@@ -65,6 +69,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   let ledger: RunningLedger | undefined;
   let dispatcher: Dispatcher | undefined;
   let waking: Waking | undefined;
+  let pruning: NodeJS.Timeout | undefined;
 
   const takeOver = (): void => {
     watch.update(project.files, project.folders ?? []);
@@ -106,6 +111,9 @@ export function createDaemon(options: DaemonOptions): Daemon {
       );
       joined.onChange(() => dispatcher?.evaluateAll());
       waking = await startWaking(() => dispatcher?.wake());
+      const prune = createPruning(joined, log, clock);
+      pruning = setInterval(() => void prune.look((job, server) => isKnown(jobs, job, server)), PRUNE_EVERY);
+      pruning.unref();
       takeOver();
       log.info('started', {
         replica: joined.self,
@@ -118,6 +126,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       const began = clock();
       stopping.abort();
       waking?.stop();
+      clearInterval(pruning);
       watch.stop();
       log.info('stopping', { running: dispatcher?.targets.filter((target) => target.busy).length ?? 0 });
       const released = ledger?.stop((job, server) => dispatcher?.busy(job, server) === true);
@@ -129,6 +138,11 @@ export function createDaemon(options: DaemonOptions): Daemon {
       log.info('stopped', { ms: clock() - began });
     },
   };
+}
+
+function isKnown(jobs: readonly PreparedJob[], name: string, server: string): boolean {
+  const found = jobs.find(({ job }) => job.name === name);
+  return found?.job.servers.some((one) => one.name === server) === true;
 }
 
 function publishJobs(jobs: readonly PreparedJob[]): PreparedPublish[] {

@@ -2,6 +2,7 @@
 // the caller commits the result with its ledger record, or drops it. Retries, outcomes and recording are the daemon's.
 import { chooseBatchBytes, createCopyEncoder } from '../kafka/copy-encoder.ts';
 import type { EncodedBatch } from '../kafka/record-batch.ts';
+import type { BackfillRange } from '../ledger/record.ts';
 import type { Committer, RunStream } from '../ledger/types.ts';
 import { Failure } from '../model/failure.ts';
 import type { Project, Server, Trigger } from '../model/project.ts';
@@ -44,6 +45,8 @@ export interface RunInput {
   readonly run: string;
   readonly committer: Committer;
   readonly signal: AbortSignal;
+  /** Set for a backfill: its streams carry it. */
+  readonly backfill?: BackfillRange;
   /** When this job needs this server next; the connection is kept until then if that is near. */
   readonly nextUse?: number;
   /** At most so many rows, for a dry run. */
@@ -133,7 +136,13 @@ async function readRows(
     memory: context.memory,
     bufferLimit: context.bufferLimit,
     openStream: () =>
-      input.committer.openStream({ job: job.name, server: server.name, topic: job.topic.name, timeout: job.timeout }),
+      input.committer.openStream({
+        job: job.name,
+        server: server.name,
+        topic: job.topic.name,
+        timeout: job.timeout,
+        ...(input.backfill ? { backfill: input.backfill } : {}),
+      }),
   });
   try {
     await connection.copyOut(wrapped.copy, sink, { signal });
