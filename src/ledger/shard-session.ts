@@ -30,8 +30,10 @@ export interface TakeOptions {
   readonly client: KafkaClient;
   readonly records: RecordTopics;
   readonly self: ReplicaId;
-  /** Whose owner is replaced: default, the shard's. A backfill has an owner of its own. */
-  readonly owned?: { readonly transactionalId: string; readonly claimKey: string };
+  /** Default: `<ledger topic>.<shard>`. A backfill has an id, and a claim, of its own. */
+  readonly transactionalId?: string;
+  /** Default: `#claim`. */
+  readonly claimKey?: string;
   readonly streamTimeout: Milliseconds;
   /** Asked once the previous owner is fenced: whether the shard still falls to this replica. */
   readonly stillMine: () => boolean;
@@ -54,7 +56,7 @@ const READ_BACK_DEADLINE: Milliseconds = 30_000;
 export async function takeShard(options: TakeOptions): Promise<ShardSession> {
   const { client, records, onStep } = options;
   const { shard, ledger } = records;
-  const transactionalId = options.owned?.transactionalId ?? `${ledger}.${shard}`;
+  const { transactionalId = `${ledger}.${shard}` } = options;
   const open = (suffix: string, transactionTimeout: Milliseconds, purpose: 'main' | 'stream') =>
     openTransactionalProducer(client, {
       transactionalId: `${transactionalId}${suffix}`,
@@ -127,9 +129,8 @@ function createSession(
   };
 }
 
-function claimBatch({ records, owned }: TakeOptions, value: Claim) {
-  const key = Buffer.from(owned?.claimKey ?? CLAIM_KEY);
-  return encodeRecords(records.shard, [{ key, value: Buffer.from(formatClaim(value)) }]);
+function claimBatch({ records, claimKey = CLAIM_KEY }: TakeOptions, claim: Claim) {
+  return encodeRecords(records.shard, [{ key: Buffer.from(claimKey), value: Buffer.from(formatClaim(claim)) }]);
 }
 
 export const VIEW_CHANGED = 'VIEW_CHANGED';
