@@ -1,7 +1,12 @@
-// The package's own version, read from its package.json (beside dist/ and beside src/ alike).
-import { readFileSync } from 'node:fs';
+// The package's own version, from its package.json: above dist/ in an installed package, above src/ in a test.
+import { existsSync, readFileSync } from 'node:fs';
 
 export function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return String((JSON.parse(text) as { version: unknown }).version);
+  for (const above of ['../package.json', '../../package.json']) {
+    const file = new URL(above, import.meta.url);
+    if (!existsSync(file)) continue;
+    const { name, version: found } = JSON.parse(readFileSync(file, 'utf8')) as { name: string; version: string };
+    if (name === 'pgtally') return found;
+  }
+  return 'unknown';
 }
