@@ -2,7 +2,7 @@
 import { inline, type Report, type SqlBody } from './body.ts';
 import { type ParsedSql, parseSql } from './parser.ts';
 import { type Placeholder, standIn } from './placeholders.ts';
-import { walkTree } from './tree.ts';
+import { sameTree } from './tree.ts';
 
 /**
  * Parses a body; locations and offsets come out in `body.text`. A placeholder is rendered as an expression in parentheses,
@@ -14,14 +14,14 @@ export function parseBody(body: SqlBody): ParsedSql {
   if (!bare.ok || body.placeholders.length === 0) return bare;
   const rendered = parseAs(body, body.placeholders, 'parenthesized');
   if (!rendered.ok) return rendered;
-  const meaning = meaningOf(bare);
-  if (meaningOf(rendered) === meaning) return bare;
+  // Parentheses leave no trace in a tree but for places.
+  if (sameTree(bare.statements, rendered.statements)) return bare;
   const misplaced = body.placeholders.find((placeholder) => {
     // The others stay what they are, so only this one's parentheses can make a difference.
     const others = body.placeholders.filter((other) => other !== placeholder);
     const text = standIn(standIn(body.text, others, 'bare'), [placeholder], 'parenthesized');
     const parsed = parseText(body, text);
-    return !parsed.ok || meaningOf(parsed) !== meaning;
+    return !parsed.ok || !sameTree(bare.statements, parsed.statements);
   });
   const { start, end } = misplaced ?? { start: 0, end: body.text.length };
   return { ok: false, message: `syntax error at or near "${body.text.slice(start, end)}"`, offset: start };
@@ -56,20 +56,6 @@ function parseText(body: SqlBody, text: string): ParsedSql {
   const parsed = parseSql(body.prefix + text);
   if (!parsed.ok) return { ...parsed, offset: Math.max(0, parsed.offset - length) };
   return { ...parsed, toUnit: (location) => Math.max(0, parsed.toUnit(location) - length) };
-}
-
-/**
- * The trees without their places: parentheses leave no other trace. Flat, each object with its depth, for the recursion of
- * JSON.stringify ends before the parser's does.
- */
-function meaningOf(parsed: ParsedSql & { readonly ok: true }): string {
-  const objects: string[] = [];
-  walkTree('', parsed.statements, 0, (name, node, depth) => {
-    const plain = Object.entries(node).filter(([key, value]) => key !== 'location' && typeof value !== 'object');
-    objects.push(`${depth} ${name} ${JSON.stringify(plain)}`);
-    return depth + 1;
-  });
-  return objects.join('\n');
 }
 
 function followsSliceStart(body: SqlBody, placeholder: Placeholder): boolean {

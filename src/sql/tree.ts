@@ -37,8 +37,8 @@ export function locationOf(node: TreeNode): number | undefined {
 
 /**
  * Calls `visit` for every object in the tree with the name it stands under (a type or a field; list items have their
- * list's), before those inside it. What it returns is the state for those inside. Without recursion: an expression of
- * 10,000 terms is as deep.
+ * list's), before those inside it, in no order of the text. What it returns is the state for those inside. Without
+ * recursion: an expression of 10,000 terms is as deep.
  */
 export function walkTree<State>(
   name: string,
@@ -46,16 +46,43 @@ export function walkTree<State>(
   state: State,
   visit: (name: string, node: TreeNode, state: State) => State,
 ): void {
-  const stack: [string, unknown, State][] = [[name, root, state]];
-  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-    const [key, value, outer] = next;
-    if (Array.isArray(value)) {
-      for (let i = value.length - 1; i >= 0; i--) stack.push([key, value[i], outer]);
-    } else if (isNode(value)) {
-      const inner = visit(key, value, outer);
-      for (const child of Object.keys(value).reverse()) stack.push([child, value[child], inner]);
+  const names = [name];
+  const values = [root];
+  const states = [state];
+  for (let key = names.pop(); key !== undefined; key = names.pop()) {
+    const value = values.pop();
+    const outer = states.pop() as State;
+    const inner = isNode(value) ? visit(key, value, outer) : outer;
+    for (const child in value as object) {
+      const part = (value as TreeNode)[child];
+      if (typeof part !== 'object' || part === null) continue;
+      names.push(Array.isArray(value) ? key : child);
+      values.push(part);
+      states.push(inner);
     }
   }
+}
+
+/** Whether two trees are the same but for where their nodes stand. Without recursion, too. */
+export function sameTree(a: unknown, b: unknown): boolean {
+  const left = [a];
+  const right = [b];
+  while (left.length > 0) {
+    const one = left.pop();
+    const other = right.pop();
+    if (!isObject(one) || !isObject(other)) {
+      if (one !== other) return false;
+      continue;
+    }
+    for (const key of Object.keys(one)) {
+      if (key === 'location') continue;
+      left.push(one[key]);
+      right.push(other[key]);
+    }
+    // A field that only the other has.
+    for (const key in other) if (key !== 'location' && !(key in one)) return false;
+  }
+  return true;
 }
 
 /** Whether what stands under that name is a select: the two sides of `union` have a fixed type, so they bear no type's name. */
@@ -69,5 +96,9 @@ export function functionName(call: TreeNode): string {
 }
 
 function isNode(value: unknown): value is TreeNode {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isObject(value) && !Array.isArray(value);
+}
+
+function isObject(value: unknown): value is TreeNode {
+  return typeof value === 'object' && value !== null;
 }

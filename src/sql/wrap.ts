@@ -18,7 +18,7 @@ export interface WrappedQuery {
   /** What can be described: key, value and one column a header, all of type text. */
   readonly select: string;
   /** Which part the 0-based character `position` of `select` belongs to, and where in it; undefined for text of ours. */
-  partAt(position: number): { part: SqlPart; offset: number } | undefined;
+  readonly partAt: (position: number) => { part: SqlPart; offset: number } | undefined;
 }
 
 /** Wraps the rendered SQL of a run. */
