@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createAdHocCommitter } from '../../src/ledger/ad-hoc.ts';
-import { createVolatileLedger } from '../../src/ledger/volatile-ledger.ts';
 import { freshTopic } from '../stack/for-tests.ts';
-import { testClient, testRecord, testRows, valuesOf } from './on-kafka.ts';
+import { testClient, testRows, valuesOf } from './on-kafka.ts';
 
 const client = await testClient();
 
@@ -125,38 +124,6 @@ describe('an ad-hoc committer', () => {
     await expect(missing).rejects.toMatchObject({ kind: 'topic' });
     const stream = await adHoc.openStream({ job: 'j', server: 's', topic, timeout: 1000 });
     await stream.abort();
-    await adHoc.close();
-  });
-});
-
-describe('a volatile ledger', () => {
-  it('remembers the last record of each (job, server) once its rows are visible, and lets runs end before it stops', async () => {
-    const topic = await freshTopic();
-    const adHoc = committer();
-    const ledger = createVolatileLedger(adHoc);
-    expect(ledger.available).toBe(false);
-    await ledger.start();
-    expect(ledger.owns('j', 's')).toBe(true);
-    const end = ledger.begin('j', 's');
-    const record = testRecord(10);
-    await ledger
-      .committer('j', 's')
-      .commit({ job: 'j', server: 's', rows: testRows(topic, ['x']), records: [testRecord(5), record] });
-    expect(ledger.last('j', 's')).toEqual(record);
-    const refused = await ledger
-      .committer('j', 's')
-      .commit({ job: 'j', server: 's', rows: testRows('no-such-topic', ['x']), records: [testRecord(20)] });
-    expect(refused.status).toBe('refused');
-    expect(ledger.last('j', 's')).toEqual(record);
-    let stopped = false;
-    const stopping = ledger.stop().then(() => {
-      stopped = true;
-    });
-    expect(ledger.begin('j', 's')).toBeUndefined();
-    await new Promise((resolve) => setTimeout(resolve, 60));
-    expect(stopped).toBe(false);
-    end?.();
-    await stopping;
     await adHoc.close();
   });
 });

@@ -51,24 +51,31 @@ export interface Fleet {
   /** Seconds of the epoch. */
   readonly from: number;
   readonly until: number;
-  /** Waits until the last slot is past and every run of it was published, at most so many ms; then stops all replicas. */
-  finish(limit?: number): Promise<void>;
+  /** Waits until the last slot is past and every run was published, or none for `quiet` ms; then stops all replicas. */
+  finish(quiet?: number): Promise<void>;
   count(): Promise<Count>;
   /** When each run was published first, by `job slot`. */
   published(): ReadonlyMap<string, { readonly at: number; readonly shard: number; readonly by: string }>;
 }
 
 const OUTPUT = join(REPOSITORY, '.cache', 'replica-js');
+const COMPILE =
+  '--noCheck --target es2022 --module nodenext --rewriteRelativeImportExtensions --skipLibCheck --types node';
 let compiled = false;
 
-/** The replica's program, compiled once a run of the tests. */
+/** The replica's program with what it imports, compiled once a run of the tests. */
 function compile(): string {
+  const program = ['test', 'faults', 'ledger', 'replica'];
   if (!compiled) {
     const tsc = join(REPOSITORY, 'node_modules', '.bin', 'tsc');
-    execFileSync(tsc, ['-p', join(REPOSITORY, 'tsconfig.json'), '--noCheck', '--outDir', OUTPUT], { stdio: 'inherit' });
+    const source = `${join(REPOSITORY, ...program)}.ts`;
+    execFileSync(tsc, [...COMPILE.split(' '), '--ignoreConfig', '--rootDir', REPOSITORY, '--outDir', OUTPUT, source], {
+      cwd: REPOSITORY,
+      stdio: 'inherit',
+    });
     compiled = true;
   }
-  return join(OUTPUT, 'test', 'faults', 'ledger', 'replica.js');
+  return `${join(OUTPUT, ...program)}.js`;
 }
 
 let fleets = 0;
@@ -141,12 +148,17 @@ export async function createFleet(options: FleetOptions): Promise<Fleet> {
     replicas,
     from,
     until,
-    async finish(limit = 30_000) {
+    async finish(quiet = 8000) {
       await sleep(Math.max(0, until * 1000 + 200 - Date.now()));
-      const runs = [...expected().keys()];
-      const end = Date.now() + limit;
-      // A commit whose publisher died before it told is in the ledger all the same: the count decides.
-      while (Date.now() < end && runs.some((run) => !published().has(run))) await sleep(100);
+      const runs = expected().size;
+      const began = Date.now();
+      for (;;) {
+        const told = [...published().values()];
+        const last = Math.max(began, ...told.map(({ at }) => at));
+        // A run whose publisher died before it told is in the topic all the same: the count decides.
+        if (told.length === runs || Date.now() - last > quiet) break;
+        await sleep(100);
+      }
       for (const replica of replicas) replica.kill('SIGTERM');
       await Promise.all(replicas.map(({ ended }) => Promise.race([ended, sleep(15_000)])));
       for (const replica of replicas) if (replica.alive) replica.kill('SIGKILL');
