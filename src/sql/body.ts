@@ -119,7 +119,8 @@ function unknownHint(body: SqlBody, place: Placeholder): string {
   if (isInBrackets(body.tokens, place.start))
     return `in an array slice write a blank after the colon: \`[1: ${word}]\``;
   const near = nearestName(word, PLACEHOLDERS);
-  return near === undefined ? `the placeholders are ${ALL}; a cast has two colons` : `did you mean \`:${near}\`?`;
+  if (near !== undefined) return `did you mean \`:${near}\`?`;
+  return `the placeholders are ${ALL}; a cast is \`::${word}\`, any other colon takes a blank: \`: ${word}\``;
 }
 
 function isInBrackets(tokens: readonly Token[], offset: number): boolean {

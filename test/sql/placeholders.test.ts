@@ -79,7 +79,7 @@ test.each([
   ['select :windowstart as a', 'did you mean `:window_start`?'],
   [
     'select a:int as a from t',
-    'the placeholders are `:slot`, `:window_start`, `:window_end`, `:server`, `:labels`; a cast has two colons',
+    'the placeholders are `:slot`, `:window_start`, `:window_end`, `:server`, `:labels`; a cast is `::int`, any other colon takes a blank: `: int`',
   ],
 ])('%s: %s', (query, hint) => {
   expect(checkJobSql(publishJob({ query })).problems.map((problem) => problem.hint)).toEqual([hint]);

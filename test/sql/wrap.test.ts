@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { checkJobSql, type RenderedSql } from '../../src/sql/job-sql.ts';
@@ -146,6 +147,52 @@ test('wrapped text parses, as one select of text columns', () => {
     expect(parsed.ok && parsed.statements.map((statement) => Object.keys(statement))).toEqual([['SelectStmt']]);
     expect(copied.ok && copied.statements.map((statement) => Object.keys(statement))).toEqual([['CopyStmt']]);
   }
+});
+
+test('whatever stands before and after them, the parts stay the columns and the table of one select', () => {
+  const before = fc.constantFrom('', ' ', '-- a ( \' "\n', '/* ( */', '\n\t');
+  const after = fc.constantFrom('', ';', ' -- ) q', '/* ) */', ';; -- :slot', '\n', ' --');
+  const around = (...texts: string[]) =>
+    fc.tuple(before, fc.constantFrom(...texts), after).map((parts) => parts.join(''));
+  const expression = around(
+    'a',
+    "'--'",
+    '$$)$$',
+    '(select 1 -- x\n)',
+    ":labels ->> 'a'",
+    '"a)"',
+    "e'\\''",
+    'a::text',
+    "U&'\\0041'",
+  );
+  const query = around(
+    'select a, "a)" from t',
+    'select a, "a)" from t -- (\nwhere x = :server',
+    'select \'/*\' as a, $$ */ $$ as "a)"',
+    'with x as (values (1, 2)) select a, "a)" from x order by 1 limit 3',
+    '(select a, b as "a)" from t) union all select 1, 2',
+  );
+  fc.assert(
+    fc.property(query, expression, expression, expression, fc.boolean(), (text, key, value, header, list) => {
+      const rendered = render({ query: text, key: list ? [key, header] : key, value, headers: { header } });
+      const parsed = parseSql(wrapQuery(rendered, { listKey: list }).select);
+      const target = (val: string) => ({
+        ResTarget: { val: { [val]: expect.anything() }, location: expect.anything() },
+      });
+      const alias = { aliasname: 'q' };
+      expect(parsed.ok ? parsed.statements : parsed).toEqual([
+        {
+          SelectStmt: {
+            targetList: [target(list ? 'A_Expr' : 'TypeCast'), target('TypeCast'), target('TypeCast')],
+            fromClause: [{ RangeSubselect: { subquery: { SelectStmt: expect.anything() }, alias } }],
+            limitOption: 'LIMIT_OPTION_DEFAULT',
+            op: 'SETOP_NONE',
+          },
+        },
+      ]);
+    }),
+    { numRuns: 1000 },
+  );
 });
 
 test("each character of the wrapped select that is the user's leads back to its place in the file", () => {
