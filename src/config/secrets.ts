@@ -5,6 +5,7 @@ import { distance } from 'fastest-levenshtein';
 import type { Span } from '../model/source.ts';
 import type { Field, Fields, Shape } from './field.ts';
 import { projectFields } from './fields/project.ts';
+import { nearest } from './suggest.ts';
 
 /** Secrets of pgtally.yaml or of a server file. */
 export function findSecretValues(text: string): Span[] {
@@ -13,7 +14,7 @@ export function findSecretValues(text: string): Span[] {
     if (name === 'url' && !mixed) spans.push(...findCredentials(text, start, end));
     else if (HARMLESS.has(name) && !mixed)
       spans.push(...findNamelessUrl(text, start, end), ...findNamelessSecret(text, start, end));
-    else spans.push(...hideValue(text, start, end));
+    else spans.push(...hideValue(text, start, end, !isSecretKey(name)));
   }
   return spans;
 }
@@ -37,9 +38,9 @@ export function isSecretKey(key: string): boolean {
 }
 
 const ALL_FIELDS = [...namedFields(projectFields)];
+const ALL_NAMES = ALL_FIELDS.map(([name]) => name);
 /** Every name of a field whose value may be shown, but for `url`, parts of which may. */
 const HARMLESS: ReadonlySet<string> = new Set(ALL_FIELDS.flatMap(([name, field]) => (field.secret ? [] : [name])));
-const SECRET: ReadonlySet<string> = new Set(ALL_FIELDS.flatMap(([name, field]) => (field.secret ? [name] : [])));
 
 function* namedFields(fields: Fields): Generator<[string, Field]> {
   for (const entry of Object.entries<Field>(fields)) {
@@ -56,42 +57,62 @@ function objectsIn(shape: Shape): Fields[] {
 
 interface WrittenValue {
   readonly name: string;
+  readonly column: number;
   readonly start: number;
   end: number;
   /** Something in it looks like a further name, but may be part of a password that has a colon. */
   mixed: boolean;
 }
 
-/**
- * Each `name: ` with what follows it up to the next one. After a name that is no harmless field's only a field's name is
- * one, and in a URL only one after which no `@` comes.
- */
+/** Each `name: ` with what follows it up to the next one. */
 function valuesIn(text: string): WrittenValue[] {
   const values: WrittenValue[] = [];
   for (const match of text.matchAll(/([^\s,{}[\]:"']*)["']?\s*:+(?=\s|$)[ \t]*/g)) {
     const [whole, name = ''] = match;
-    const start = match.index + whole.length;
+    const before = text.slice(text.lastIndexOf('\n', match.index - 1) + 1, match.index);
     const last = values.at(-1);
-    const known = HARMLESS.has(name) || SECRET.has(name);
-    const inUrl = last?.name === 'url' && /^[^\n]*@/.test(text.slice(match.index));
-    if (last && !known && (inUrl || !HARMLESS.has(last.name))) last.mixed = true;
+    if (last && !isField(name) && mayBePartOf(last, before, text.slice(match.index))) last.mixed = true;
     else {
       if (last) last.end = match.index;
-      values.push({ name, start, end: text.length, mixed: false });
+      const column = before.length;
+      values.push({ name, column, start: match.index + whole.length, end: text.length, mixed: false });
     }
   }
   return values;
 }
 
-/** The whole value, but for a variable (its name is all that is seen), a range, and the brackets and dashes after it. */
-function hideValue(text: string, from: number, to: number): Span[] {
+/** A field's name, or one that is like it: a slip of the keyboard is told by its name. */
+function isField(name: string): boolean {
+  return ALL_NAMES.includes(name) || (name.length >= 4 && nearest(name, ALL_NAMES) !== undefined);
+}
+
+/** Whether `before` in its line and `after` leave it open that a name is part of the password or URL before it. */
+function mayBePartOf(value: WrittenValue, before: string, after: string): boolean {
+  if (value.name === 'url') return /[^\s,{"']$/.test(before) || /^[^\n]*@/.test(after);
+  const startsLine = /^[\s-]*["']?$/.test(before) && before.length <= value.column;
+  return isSecretKey(value.name) && !startsLine;
+}
+
+/**
+ * The whole value, but for a variable (its name is all that is seen), and the brackets and dashes after it; where `numbers`
+ * may be shown, also but for them: `for: {n: 1..200}`.
+ */
+function hideValue(text: string, from: number, to: number, numbers = false): Span[] {
   const value = text.slice(from, to);
-  const shown = /^(?:["']?\$\{\w+\}["']?|\d{1,9}\.\.\d{1,9})(?=[\s,}\]]|$)/.exec(value)?.[0].length ?? 0;
+  const variable = /^["']?\$\{\w+\}["']?(?=[\s,}\]]|$)/.exec(value)?.[0].length;
+  const number = numbers ? /^[\d.-]{1,20}(?=[\s,}\]]|$)/.exec(value)?.[0].length : undefined;
+  const shown = variable ?? number ?? 0;
   const rest = value.slice(shown);
   const before = /^[\s,{}[\]-]*/.exec(rest)?.[0].length ?? 0;
-  const hidden = rest.slice(before).replace(/(?<!\$\{[^}]*)[\s,{}[\]-]*$/, '').length;
   const start = from + shown + before;
-  return hidden === 0 ? [] : [{ start, end: start + hidden }];
+  let end = to;
+  while (end > start && /[\s,{}[\]-]/.test(text.charAt(end - 1)) && !closesVariable(text, end)) end -= 1;
+  return end <= start ? [] : [{ start, end }];
+}
+
+/** Whether the text before `end` ends with a `${NAME:-default}`. */
+function closesVariable(text: string, end: number): boolean {
+  return /\$\{[^}]*\}$/.test(text.slice(Math.max(0, end - 200), end));
 }
 
 /** In a URL all up to the last `@`; all of it where there is none and it is more than a host and a database. */

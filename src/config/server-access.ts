@@ -6,7 +6,7 @@ import type { Located } from '../model/source.ts';
 import type { Draft } from './field.ts';
 import { type serverFields, tlsFields } from './fields/server.ts';
 import { isFile } from './glob.ts';
-import { holdsSecret, type Problems, showList } from './problems.ts';
+import { type Problems, showList } from './problems.ts';
 import type { ServerUrl } from './server-url.ts';
 import type { Environment } from './variables.ts';
 
@@ -48,10 +48,16 @@ export function checkPasswords(draft: ServerFields, url: Located<string>, parsed
   if (parsed.password === undefined) return;
   if (given[0]) {
     problems.error(`\`url\` holds a password, and \`${given[0]}\` is given too`, url, 'remove the one in `url`');
-  } else if (holdsSecret(url)) {
+  } else if (isWrittenOut(url)) {
     const hint = `give it as \`password: \${NAME}\` or \`password_file\`, which keep it out of the file`;
     problems.warning('`url` holds a password', url, hint);
   }
+}
+
+/** Whether a password stands in the file itself, and not in a variable. */
+function isWrittenOut({ file, span }: Located<string>): boolean {
+  const written = file.text.slice(span.start, span.end).replace(/\$\{[^}]*\}/g, '');
+  return /:\/\/[^:]*:[^@]+@/.test(written);
 }
 
 /** Where the password comes from; nothing where nobody named one. */

@@ -1299,13 +1299,13 @@ servers:
                                      ^^^^
       hint: write \`1..5\`
 
-      pgtally.yaml:4:30: error: \`****\` is not a range such as \`1..200\` or \`001..200\`
-          - {name: "b-{n}", for: {n: ****}, url: postgres://****@h/d}
-                                     ^^^^
+      pgtally.yaml:4:30: error: \`1-5\` is not a range such as \`1..200\` or \`001..200\`
+          - {name: "b-{n}", for: {n: 1-5}, url: postgres://****@h/d}
+                                     ^^^
 
       pgtally.yaml:5:36: error: \`name\` lacks \`{m}\`, so several servers would have one name
-          - {name: "c-{n}", for: {n: 1..5, ****}, url: postgres://****@h/d}
-                                           ^^^^
+          - {name: "c-{n}", for: {n: 1..5, m: 1..5}, url: postgres://****@h/d}
+                                           ^
 
       pgtally.yaml:6:12: error: \`{x}\` is no variable of \`for\`
           - {name: "d-{x}", for: {n: 1..5}, url: "postgres://****@h{n}/d"}
@@ -1422,9 +1422,9 @@ servers:
       "pgtally.yaml: warning: no job file matches \`jobs/*.yaml\`
       hint: put jobs there, or name other files under \`jobs\`
 
-      pgtally.yaml:3:57: error: unknown field \`****\` in an item of \`servers\`
-          - {name: a, url: postgres://****@h/d, password: ****}}
-                                                          ^^^^
+      pgtally.yaml:3:57: error: unknown field \`lables\` in an item of \`servers\`
+          - {name: a, url: postgres://****@h/d, password: ****, lables: {a: ****}}
+                                                                ^^^^^^
       hint: did you mean \`labels\`?
 
       pgtally.yaml:6:5: error: unknown field \`pasword\` in an item of \`servers\`
