@@ -4,12 +4,16 @@ import type { Failure } from '../model/failure.ts';
 import type { MissingTable, TypeDifference } from '../publish/compare-servers.ts';
 import type { InspectedJob, InspectedServer } from '../publish/inspect-servers.ts';
 
-/** `{"kind":"server","server","ok",…}`; times in milliseconds, `error` only when it is not ok. */
-export function serverLine({ server, report, failure }: InspectedServer): string {
+/**
+ * `{"kind":"server","server","ok",…}`; times in milliseconds, `error` only when it is not ok. `refusal`: of its role, by
+ * `privileged: refuse`.
+ */
+export function serverLine({ server, report, failure }: InspectedServer, refusal?: Failure): string {
+  const error = failure ?? refusal;
   return JSON.stringify({
     kind: 'server',
     server: server.name,
-    ok: failure === undefined,
+    ok: error === undefined,
     ...(report && {
       version: report.version,
       latency_ms: rounded(report.latency),
@@ -22,7 +26,7 @@ export function serverLine({ server, report, failure }: InspectedServer): string
       excess: report.excess,
       may_create_in: report.mayCreateIn,
     }),
-    error: failure && errorOf(failure),
+    error: error && errorOf(error),
   });
 }
 

@@ -1,5 +1,6 @@
 // What `check --servers` found out, as problems: failures of servers and jobs, rights a role should not have, clocks and
 // standbys that make an interval job miss rows, columns of different types.
+import type { Failure } from '../model/failure.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Project } from '../model/project.ts';
 import { formatDuration, type Milliseconds } from '../model/units.ts';
@@ -50,18 +51,25 @@ function nameOf({ prepared }: InspectedJob): string {
   return `job \`${prepared.job.name}\``;
 }
 
-/** A job that ingests has to write, so what its role may do to tables is no finding, unless others use the role too. */
-function rights({ server, report, jobs }: InspectedServer, privileged: Project['privileged']): Occurrence[] {
+/**
+ * The refusal of a server's role by `privileged: refuse`. A job that ingests has to write: where there are no others, what
+ * is too much is a warning.
+ */
+export function refusalOf({ report, jobs }: InspectedServer, privileged: Project['privileged']): Failure | undefined {
+  const ingestsOnly = jobs.length > 0 && jobs.every(({ prepared }) => prepared.kind === 'ingest');
+  if (privileged === 'warn' || !report || report.excess.length === 0 || ingestsOnly) return undefined;
+  return privilegedFailure(report.role, report.excess);
+}
+
+/** Where jobs ingest, what the role may do to tables is no finding. */
+function rights(inspected: InspectedServer, privileged: Project['privileged']): Occurrence[] {
+  const { server, report, jobs } = inspected;
+  const refusal = refusalOf(inspected, privileged);
+  if (refusal) return [{ server, severity: 'error', cause: refusal.message, hint: refusal.hint }];
   if (!report) return [];
-  const publishes = jobs.some(({ prepared }) => prepared.kind === 'publish');
   const ingests = jobs.some(({ prepared }) => prepared.kind === 'ingest');
-  const refused = privileged === 'refuse' && (publishes || !ingests);
-  const excess = ingests && !refused ? report.excess.filter((word) => !isTableRight(word)) : report.excess;
+  const excess = ingests ? report.excess.filter((word) => !isTableRight(word)) : report.excess;
   if (excess.length === 0) return [];
-  if (refused) {
-    const { message, hint } = privilegedFailure(report.role, excess);
-    return [{ server, severity: 'error', cause: message, hint }];
-  }
   const cause = `role \`${report.role}\` ${excess.join(', ')}`;
   return [{ server, severity: 'warning', cause, hint: LEAST_PRIVILEGED_ROLE }];
 }

@@ -1,16 +1,15 @@
 // `pgtally check --servers`: a table of what each server is and may be used for, then what is wrong, by cause. How servers are
 // asked is in publish/inspect-servers.ts; exit 1 when a server or a job on it fails.
 import { formatProblems } from '../config/frame.ts';
-import { checkIngestJob } from '../ingest/check-job.ts';
 import type { Project } from '../model/project.ts';
 import type { PreparedJob } from '../project/prepared.ts';
 import { checkPublishJob } from '../publish/check-job.ts';
 import { findMissingTables, findTypeDifferences } from '../publish/compare-servers.ts';
 import { type InspectedServer, inspectServers } from '../publish/inspect-servers.ts';
 import { jobLine, missingLine, serverLine, typesLine } from './check-servers-json.ts';
-import { judgeServers } from './check-servers-problems.ts';
+import { judgeServers, refusalOf } from './check-servers-problems.ts';
+import type { CommandContext } from './context.ts';
 import { EXIT_FAILED, EXIT_OK } from './failure.ts';
-import type { CommandContext } from './main.ts';
 import { createProgress } from './progress.ts';
 import { formatTable } from './table.ts';
 
@@ -26,10 +25,10 @@ export async function checkServers(
   const inspected = await inspectServers({
     servers: project.servers,
     jobs,
-    checkJob: (connection, prepared, options) =>
-      prepared.kind === 'publish'
-        ? checkPublishJob(connection, prepared, now, options)
-        : checkIngestJob(connection, prepared, options),
+    checkJob: async (connection, prepared, options) => {
+      if (prepared.kind === 'publish') return checkPublishJob(connection, prepared, now, options);
+      return (await import('../ingest/check-job.ts')).checkIngestJob(connection, prepared, options);
+    },
     onServer: () => progress.step(),
   });
   progress.clear();
@@ -37,7 +36,7 @@ export async function checkServers(
   const problems = judgeServers(inspected, differences, project.privileged);
   if (output.json) {
     for (const server of inspected) {
-      await output.data(serverLine(server));
+      await output.data(serverLine(server, refusalOf(server, project.privileged)));
       for (const job of server.jobs) await output.data(jobLine(server, job));
     }
     for (const table of findMissingTables(inspected)) await output.data(missingLine(table));

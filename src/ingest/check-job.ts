@@ -1,12 +1,13 @@
 // An ingest job looked at on its server without a message: its table and columns, its expressions, the role's rights there
-// and to pgtally's own table of offsets. Nothing is written: the statement is only planned.
-import type { Failure } from '../model/failure.ts';
+// and to our own tables. Nothing is written: the statement is only planned.
+import { Failure } from '../model/failure.ts';
 import type { CallOptions, Connection } from '../postgres/connection.ts';
 import { checkInTransaction, type JobCheck } from '../project/job-check.ts';
 import type { PreparedIngest } from '../project/prepared.ts';
 import { findUnfitCall } from '../project/row-calls.ts';
 import type { SourcePlace } from '../sql/compiled-part.ts';
-import { pointToUnit, unitToPoint } from '../sql/offsets.ts';
+import { DDL, grants } from './offsets-table.ts';
+import { createStatements } from './statements.ts';
 
 /** Prepares the job. Does not reject for what is wrong with it there: that is in the result. */
 export async function checkIngestJob(
@@ -14,7 +15,9 @@ export async function checkIngestJob(
   prepared: PreparedIngest,
   options: CallOptions = {},
 ): Promise<JobCheck> {
-  const insert = insertStatement(prepared);
+  const statements = createStatements(prepared);
+  const { text, parameters } = statements.probe({ topic: prepared.job.topic, partition: 0 }, []);
+  const planned = { text: `explain (costs off) ${text}`, parameters };
   let refused: SourcePlace | undefined;
   const prepare = async (): Promise<JobCheck> => {
     const unfit = await findUnfitCall(connection, prepared.sql.rowCalls, options);
@@ -22,61 +25,12 @@ export async function checkIngestJob(
       refused = unfit.place;
       throw unfit.failure;
     }
-    // Planning it asks for the rights as well, and a read-only transaction lets it pass, because it writes nothing.
-    await connection.rows(`explain (costs off) ${insert.text}`, [], options);
-    const warnings = [
-      ...(await findUnfilledColumns(connection, prepared, options)),
-      ...(await checkOffsetsTable(connection, options)),
-    ];
-    return { columns: [], warnings };
+    // Planning asks for the rights as well, and a read-only transaction lets it pass, because it writes nothing.
+    await connection.rows(planned.text, planned.parameters, options);
+    await requireTables(connection, prepared.job.onError === 'dead_letter', options);
+    return { columns: [], warnings: await findUnfilledColumns(connection, prepared, options) };
   };
-  return checkInTransaction(connection, options, prepare, (failure) => refused ?? insert.placeOf(failure));
-}
-
-type Warnings = JobCheck['warnings'];
-
-/** A message as the expressions see it (design 8). */
-const MESSAGE =
-  `jsonb_to_recordset('[]') as message(topic text, partition int, "offset" bigint, "timestamp" timestamptz, ` +
-  `key text, value text, headers jsonb, envelope json)`;
-const EXPLAIN = 'explain (costs off) ';
-
-interface Insert {
-  readonly text: string;
-  placeOf(failure: Failure): SourcePlace | undefined;
-}
-
-/** The job's insert over no messages, and where each of its parts stands in the file. */
-function insertStatement({ job, sql }: PreparedIngest): Insert {
-  let text = 'insert into ';
-  const ranges: { start: number; end: number; place: (offset: number) => SourcePlace }[] = [];
-  const add = (part: string, place: (offset: number) => SourcePlace): void => {
-    ranges.push({ start: text.length, end: text.length + part.length, place });
-    text += part;
-  };
-  add(sql.into, () => job.into);
-  text += ' (';
-  for (const [index, { name }] of sql.columns.entries()) {
-    if (index > 0) text += ', ';
-    add(name, () => job.columns[index]?.name ?? job.into);
-  }
-  text += ') select ';
-  for (const [index, { expression }] of sql.columns.entries()) {
-    text += index > 0 ? ', (' : '(';
-    add(expression, (offset) => sql.locate(index, offset));
-    // A line comment at the end of an expression is cut, but a new line costs nothing.
-    text += '\n)';
-  }
-  text += ` from ${MESSAGE}`;
-  return {
-    text,
-    placeOf({ position }) {
-      if (position === undefined) return undefined;
-      const unit = pointToUnit(text, position - 1 - EXPLAIN.length);
-      const range = ranges.find(({ start, end }) => start <= unit && unit < end);
-      return range?.place(unitToPoint(text.slice(range.start, range.end), unit - range.start));
-    },
-  };
+  return checkInTransaction(connection, options, prepare, (failure) => refused ?? statements.placeOf(planned, failure));
 }
 
 /** Columns that may not be null and that nothing fills: each message would stop its partition (SQLSTATE 23502). */
@@ -84,7 +38,7 @@ async function findUnfilledColumns(
   connection: Connection,
   { job, sql }: PreparedIngest,
   options: CallOptions,
-): Promise<Warnings> {
+): Promise<JobCheck['warnings']> {
   const given = sql.columns.map(({ name }) => name.slice(1, -1).replaceAll('""', '"'));
   const rows = await connection.rows(
     `select a.attname as name
@@ -102,37 +56,39 @@ async function findUnfilledColumns(
   }));
 }
 
-/** Whether the next offsets can be kept: the first run makes the table if it may. */
-async function checkOffsetsTable(connection: Connection, options: CallOptions): Promise<Warnings> {
-  const [row] = await connection.rows(
-    `select c.oid is not null as there,
-            coalesce(pg_catalog.has_table_privilege(c.oid, 'select') and pg_catalog.has_table_privilege(c.oid, 'insert')
-                     and pg_catalog.has_table_privilege(c.oid, 'update'), false) as usable,
-            case when n.oid is null
-                 then pg_catalog.has_database_privilege(pg_catalog.current_database(), 'create')
-                 else pg_catalog.has_schema_privilege(n.oid, 'create') end as creatable,
-            current_user as role
-     from (select 1) one
+/** The rights that runs need to our tables; the first run makes those that are not there, if it may. */
+async function requireTables(connection: Connection, deadLetters: boolean, options: CallOptions): Promise<void> {
+  const rows = await connection.rows(
+    `select w.name, c.oid is null as missing,
+            coalesce((select bool_and(pg_catalog.has_table_privilege(c.oid, r))
+                      from unnest(pg_catalog.string_to_array(w.rights, ',')) r), false) as usable,
+            -- create schema if not exists asks for the right before it looks whether the schema exists.
+            pg_catalog.has_database_privilege(pg_catalog.current_database(), 'create')
+              and (n.oid is null or pg_catalog.has_schema_privilege(n.oid, 'create')) as creatable,
+            pg_catalog.pg_is_in_recovery()
+              or pg_catalog.current_setting('default_transaction_read_only') = 'on' as read_only
+     from unnest($1::text[], $2::text[]) w(name, rights)
      left join pg_catalog.pg_namespace n on n.nspname = 'pgtally'
-     left join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = 'offsets'`,
-    [],
+     left join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = w.name`,
+    [
+      deadLetters ? ['offsets', 'dead_letters'] : ['offsets'],
+      deadLetters ? ['select,insert,update', 'insert'] : ['select,insert,update'],
+    ],
     options,
   );
-  const role = String(row?.role);
-  if (row?.there === true) {
-    if (row.usable === true) return [];
-    return [
-      {
-        message: `role \`${role}\` may not read and write \`pgtally.offsets\``,
-        hint: `grant usage on schema pgtally to ${role}; grant select, insert, update on pgtally.offsets to ${role}`,
-      },
-    ];
+  const { user, database } = connection.server;
+  for (const { name, missing, usable, creatable, read_only } of rows) {
+    if (read_only === true) {
+      const hint = 'name the primary in `servers`, or a role whose transactions may write';
+      throw new Failure('the server only reads: messages cannot be written to it', { kind: 'sql', hint });
+    }
+    const table = `\`pgtally.${String(name)}\``;
+    if (missing === true && creatable !== true) {
+      const hint = `run this in database \`${database}\` as its owner:\n${DDL}\n${grants(user)}`;
+      throw new Failure(`there is no table ${table}, and role \`${user}\` may not create it`, { kind: 'sql', hint });
+    }
+    if (missing !== true && usable !== true) {
+      throw new Failure(`role \`${user}\` may not use table ${table}`, { kind: 'sql', hint: grants(user) });
+    }
   }
-  if (row?.creatable === true) return [];
-  return [
-    {
-      message: `there is no table \`pgtally.offsets\`, and role \`${role}\` may not create it`,
-      hint: `grant create on the database to ${role} for the first run, or run the SQL that its error prints`,
-    },
-  ];
 }

@@ -100,7 +100,8 @@ async function withGrants<T>(connection: Connection, work: () => Promise<T>): Pr
   }
 }
 
-function grants(role: string): string {
+/** What the role of a job needs in our tables, as SQL. */
+export function grants(role: string): string {
   const name = /^[a-z_][a-z0-9_]*$/.test(role) ? role : `"${role.replaceAll('"', '""')}"`;
   return `grant usage on schema pgtally to ${name};
 grant select, insert, update on pgtally.offsets to ${name};

@@ -6,6 +6,8 @@ import { jsonLines, type TestProject, testProject } from './project.ts';
 
 const READER = `reader_${Math.random().toString(36).slice(2)}`;
 const WRITER = `writer_${Math.random().toString(36).slice(2)}`;
+/** May write to the tables of ingest jobs, but not create any. */
+const KEEPER = `keeper_${Math.random().toString(36).slice(2)}`;
 
 /** `plain` has what the job needs, `bare` has no table, `narrow` has a column of another type. */
 const databases: Record<'plain' | 'bare' | 'narrow', TestDatabase> = {} as never;
@@ -18,21 +20,24 @@ beforeAll(async () => {
     }),
   );
   const { plain, bare, narrow } = databases;
-  await plain.sql(`create role ${READER} login password 'secret-canary'; create role ${WRITER} login`);
+  await plain.sql(
+    `create role ${READER} login password 'secret-canary'; create role ${WRITER} login; create role ${KEEPER} login`,
+  );
   for (const database of [plain, bare, narrow]) await database.sql(`revoke create on schema public from public`);
   await plain.sql(`
     create table main (group_id text, number bigint); create table hidden (id int);
     create table target (id bigint generated always as identity, group_id text not null, payload json not null, at timestamptz not null);
     create function parts(text) returns setof text language sql as $$ select unnest(array['a', 'b']) $$;
     create aggregate longest(text) (sfunc = text_larger, stype = text);
-    grant select on main to ${READER}, ${WRITER}; grant insert on main, target to ${WRITER}`);
+    grant select on main to ${READER}, ${WRITER}; grant insert on main, target to ${WRITER}, ${KEEPER};
+    grant create on database ${plain.name} to ${WRITER}`);
   await narrow.sql(`create table main (group_id text, number integer); grant select on main to ${READER}`);
 });
 
 afterAll(async () => {
   const all = Object.values(databases);
-  for (const database of all) await database.sql(`drop owned by ${READER}, ${WRITER} cascade`);
-  await databases.plain.sql(`drop role ${READER}, ${WRITER}`);
+  for (const database of all) await database.sql(`drop owned by ${READER}, ${WRITER}, ${KEEPER} cascade`);
+  await databases.plain.sql(`drop role ${READER}, ${WRITER}, ${KEEPER}`);
   for (const database of all) await database.drop();
 });
 
@@ -318,6 +323,12 @@ describe('defaults.privileged: refuse', () => {
       `error: boss: role \`${databases.plain.user}\` is a superuser: refused by \`privileged: refuse\``,
     );
     expect(result.stderr).not.toContain('reads:');
+    const lines = jsonLines((await project.pgtally('check', '--servers', '--json')).stdout);
+    expect(lines.filter(({ kind }) => kind === 'server')).toMatchObject([
+      { server: 'reads', ok: true },
+      { server: 'writes', ok: false, error: { code: 'PRIVILEGED' } },
+      { server: 'boss', ok: false, error: { code: 'PRIVILEGED' } },
+    ]);
   });
 
   test('lets no run through by such a role, and others publish', async () => {
@@ -355,12 +366,33 @@ describe('check --servers of an ingest job', () => {
     expect(tableOf(result.stdout)).toMatchObject([{ SERVER: 'w', JOBS: '1/1' }]);
   });
 
-  test('says that the offsets cannot be kept where the role may neither write nor create their table', async () => {
-    const project = await projectOn([{ name: 'w', role: WRITER }], ingest(COLUMNS));
+  test('fails where the role may not create the table of offsets, and prints the SQL that makes it', async () => {
+    const project = await projectOn([{ name: 'k', role: KEEPER }], ingest(COLUMNS));
     const result = await project.pgtally('check', '--servers');
+    expect(result.code).toBe(1);
     expect(result.stderr).toContain(
-      `warning: w: job \`fill\`: there is no table \`pgtally.offsets\`, and role \`${WRITER}\` may not create it`,
+      `error: k: job \`fill\`: there is no table \`pgtally.offsets\`, and role \`${KEEPER}\` may not create it\nhint: run this in database \`${databases.plain.name}\` as its owner:\ncreate schema`,
     );
+    // What is printed is what is missing.
+    const sql = result.stderr.slice(result.stderr.indexOf('create schema'), result.stderr.indexOf('\n\n1 error'));
+    await databases.plain.sql(sql);
+    expect(await project.pgtally('check', '--servers')).toMatchObject({ code: 0 });
+    await databases.plain.sql(`revoke update on pgtally.offsets from ${KEEPER}`);
+    const revoked = await project.pgtally('check', '--servers');
+    expect(revoked.code).toBe(1);
+    expect(revoked.stderr).toContain(
+      `error: k: job \`fill\`: role \`${KEEPER}\` may not use table \`pgtally.offsets\``,
+    );
+    await databases.plain.sql('drop schema pgtally cascade');
+  });
+
+  test('fails on a server whose transactions only read', async () => {
+    await databases.plain.sql(`alter role ${KEEPER} set default_transaction_read_only = on`);
+    const project = await projectOn([{ name: 'k', role: KEEPER }], ingest(COLUMNS));
+    const result = await project.pgtally('check', '--servers');
+    await databases.plain.sql(`alter role ${KEEPER} reset default_transaction_read_only`);
+    expect(result.code).toBe(1);
+    expect(result.stderr).toContain('error: k: job `fill`: the server only reads: messages cannot be written to it');
   });
 
   test.each([
