@@ -32,7 +32,6 @@ const OWNERS: Readonly<Record<string, string>> = {
   kafkajs: 'kafka',
   'libpg-query': 'sql',
   yaml: 'config',
-  'fastest-levenshtein': 'config',
   'prom-client': 'status',
   pino: 'daemon',
 };

@@ -1,8 +1,8 @@
 // `pgtally backfill JOB --from T --to T`: past slots again, oldest first; the same command goes on after a kill.
 import { formatInstant } from '../model/units.ts';
 import { window } from '../schedule/ticks.ts';
+import type { CommandContext } from './context.ts';
 import { EXIT_OK, EXIT_USAGE, UsageError } from './failure.ts';
-import type { CommandContext } from './main.ts';
 import { findJob, openOrComplain, parseInstant } from './open.ts';
 import { createRunReport } from './run-report.ts';
 import { selectServers } from './select-servers.ts';

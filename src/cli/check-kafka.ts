@@ -11,8 +11,8 @@ import type { PreparedJob } from '../project/prepared.ts';
 import { replicationOf, settingOf } from '../project/topic-uses.ts';
 import { type CheckedKafka, type CheckedTopic, inspectKafka } from '../publish/inspect-kafka.ts';
 import { errorOf } from './check-servers-json.ts';
+import type { CommandContext } from './context.ts';
 import { EXIT_FAILED, EXIT_OK, reportError } from './failure.ts';
-import type { CommandContext } from './main.ts';
 import { formatTable } from './table.ts';
 
 /** Asks the cluster about everything the project needs of it. Resolves to the exit code. */

@@ -2,8 +2,8 @@
 import { formatProblems, problemToJson, sortProblems } from '../config/frame.ts';
 import { openProject } from '../project/open-project.ts';
 import type { PreparedJob } from '../project/prepared.ts';
+import type { CommandContext } from './context.ts';
 import { EXIT_OK, EXIT_USAGE } from './failure.ts';
-import type { CommandContext } from './main.ts';
 
 export async function check(context: CommandContext, _: string[], options: Record<string, unknown>): Promise<number> {
   const { io, output } = context;

@@ -1,8 +1,8 @@
 // `pgtally history JOB`: how its last slots ended, oldest first.
 import { readHistory } from '../ledger/history.ts';
 import { formatSize } from '../model/units.ts';
+import type { CommandContext } from './context.ts';
 import { EXIT_OK, EXIT_USAGE } from './failure.ts';
-import type { CommandContext } from './main.ts';
 import { loadSettings, parseCount } from './open.ts';
 import { formatTable } from './table.ts';
 import { withKafka } from './with-kafka.ts';

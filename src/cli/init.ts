@@ -1,8 +1,8 @@
 // `pgtally init`: a starter project that passes `check` as it is. Overwrites nothing.
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import type { CommandContext } from './context.ts';
 import { EXIT_OK } from './failure.ts';
-import type { CommandContext } from './main.ts';
 
 const PROJECT_FILE = `# The project: where Kafka is, which servers there are. Every field: docs/reference.md, or \`pgtally schema --of project\`.
 kafka:

@@ -1,8 +1,8 @@
 // `pgtally jobs`: what is defined, for which servers, and when it is next due.
 import { formatInstant } from '../model/units.ts';
 import { nextTick } from '../schedule/ticks.ts';
+import type { CommandContext } from './context.ts';
 import { EXIT_OK, EXIT_USAGE } from './failure.ts';
-import type { CommandContext } from './main.ts';
 import { openOrComplain } from './open.ts';
 import { formatTable } from './table.ts';
 

@@ -1,17 +1,10 @@
 // The command line as a function of (arguments, io): what can be typed. Each command's work is in the file of its name,
 // loaded only when it is asked for, because start-up time is what `pgtally run` is measured by.
 import { Command, CommanderError, Option } from 'commander';
+import type { Action } from './context.ts';
 import { EXIT_OK, EXIT_USAGE, reportError } from './failure.ts';
-import { type CommandIo, type CommonOptions, createOutput, type Output } from './io.ts';
+import { type CommandIo, type CommonOptions, createOutput } from './io.ts';
 import { version } from './version.ts';
-
-export interface CommandContext {
-  readonly io: CommandIo;
-  readonly output: Output;
-  readonly options: CommonOptions;
-}
-
-type Action = (context: CommandContext, positional: string[], options: Record<string, unknown>) => Promise<number>;
 
 /** Runs one command line; resolves to the exit code and never calls process.exit. */
 export async function main(argv: readonly string[], io: CommandIo): Promise<number> {

@@ -2,8 +2,8 @@
 import { formatInstant } from '../model/units.ts';
 import { nextTick } from '../schedule/ticks.ts';
 import { toLocalIso } from '../schedule/zone.ts';
+import type { CommandContext } from './context.ts';
 import { EXIT_OK, EXIT_USAGE, UsageError } from './failure.ts';
-import type { CommandContext } from './main.ts';
 import { findJob, openOrComplain, parseCount, parseInstant } from './open.ts';
 
 export async function next(

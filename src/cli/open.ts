@@ -5,8 +5,8 @@ import type { Problem } from '../model/problem.ts';
 import type { Project } from '../model/project.ts';
 import { openProject } from '../project/open-project.ts';
 import type { PreparedJob } from '../project/prepared.ts';
+import type { CommandContext } from './context.ts';
 import { UsageError } from './failure.ts';
-import type { CommandContext } from './main.ts';
 
 export interface ReadyProject {
   readonly project: Project;

@@ -1,7 +1,7 @@
 // `pgtally pause JOB` and `pgtally resume JOB`: for every replica, from any machine that reaches Kafka.
 import { writePause, writeResume } from '../ledger/pauses.ts';
+import type { CommandContext } from './context.ts';
 import { EXIT_OK, EXIT_USAGE } from './failure.ts';
-import type { CommandContext } from './main.ts';
 import { findJob, openOrComplain } from './open.ts';
 import { withKafka } from './with-kafka.ts';
 

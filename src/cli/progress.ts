@@ -1,5 +1,5 @@
 // A line of progress on stderr, on a terminal only; gone when the work is done.
-import type { CommandContext } from './main.ts';
+import type { CommandContext } from './context.ts';
 
 export interface Progress {
   step(): void;

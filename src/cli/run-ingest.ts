@@ -3,8 +3,8 @@ import { placeOf } from '../ingest/placed-failure.ts';
 import { freshRunId } from '../ledger/record.ts';
 import { Failure } from '../model/failure.ts';
 import type { PreparedIngest } from '../project/prepared.ts';
+import type { CommandContext } from './context.ts';
 import { UsageError } from './failure.ts';
-import type { CommandContext } from './main.ts';
 import type { ReadyProject } from './open.ts';
 import { createRunReport } from './run-report.ts';
 

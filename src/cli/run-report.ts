@@ -2,8 +2,8 @@
 import { formatProblem } from '../config/frame.ts';
 import { formatInstant, formatSize } from '../model/units.ts';
 import type { EndedRun } from '../publish/by-hand.ts';
+import type { CommandContext } from './context.ts';
 import { EXIT_FAILED, EXIT_OK } from './failure.ts';
-import type { CommandContext } from './main.ts';
 import { createProgress } from './progress.ts';
 
 export interface RunReport {

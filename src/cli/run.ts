@@ -1,7 +1,8 @@
 // `pgtally run JOB`: now, once, on its servers. It neither reads nor moves the ledger; how one server's run is done is in
 // publish/, how its end is printed in run-report.ts.
+
+import type { CommandContext } from './context.ts';
 import { EXIT_USAGE, UsageError } from './failure.ts';
-import type { CommandContext } from './main.ts';
 import { findJob, openOrComplain, parseCount, parseInstant } from './open.ts';
 import { createRunReport } from './run-report.ts';
 import { selectServers } from './select-servers.ts';

@@ -1,7 +1,7 @@
 // `pgtally schema`: the JSON Schema of the files, for editors.
 import { jobSchema, projectSchema, serversSchema } from '../config/schema.ts';
+import type { CommandContext } from './context.ts';
 import { EXIT_OK } from './failure.ts';
-import type { CommandContext } from './main.ts';
 
 const SCHEMAS: Readonly<Record<string, () => unknown>> = {
   job: jobSchema,

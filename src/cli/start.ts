@@ -3,8 +3,8 @@ import process from 'node:process';
 import { createDaemon } from '../daemon/daemon.ts';
 import { createLog } from '../daemon/log.ts';
 import { openProject } from '../project/open-project.ts';
+import type { CommandContext } from './context.ts';
 import { EXIT_OK, EXIT_USAGE } from './failure.ts';
-import type { CommandContext } from './main.ts';
 import { openOrComplain } from './open.ts';
 
 export async function start(context: CommandContext, _: string[], flags: Record<string, unknown>): Promise<number> {

@@ -3,8 +3,8 @@ import { type LedgerSnapshot, type RunState, readState } from '../ledger/queries
 import { formatDuration, formatInstant } from '../model/units.ts';
 import type { PreparedJob } from '../project/prepared.ts';
 import { nextTick } from '../schedule/ticks.ts';
+import type { CommandContext } from './context.ts';
 import { EXIT_OK, EXIT_USAGE } from './failure.ts';
-import type { CommandContext } from './main.ts';
 import { findJob, openOrComplain } from './open.ts';
 import { formatTable } from './table.ts';
 import { withKafka } from './with-kafka.ts';

@@ -3,8 +3,8 @@ import { createKafkaClient } from '../kafka/client.ts';
 import { formatEnvelope } from '../kafka/envelope.ts';
 import { openReader } from '../kafka/reader.ts';
 import type { StartOffset } from '../kafka/record.ts';
+import type { CommandContext } from './context.ts';
 import { EXIT_OK, EXIT_USAGE } from './failure.ts';
-import type { CommandContext } from './main.ts';
 import { loadSettings, parseCount, parseInstant } from './open.ts';
 
 export async function tail(

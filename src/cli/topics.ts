@@ -5,8 +5,8 @@ import { type Cluster, newCluster } from '../kafka/cluster.ts';
 import { createTopic, deleteTopic, describeTopic, listTopics as list } from '../kafka/topics.ts';
 import { Failure } from '../model/failure.ts';
 import type { Project, TopicSettings } from '../model/project.ts';
+import type { CommandContext } from './context.ts';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, reportError, UsageError } from './failure.ts';
-import type { CommandContext } from './main.ts';
 import { loadSettings, parseCount } from './open.ts';
 import { formatTable } from './table.ts';
 

@@ -1,7 +1,7 @@
 // Which parts of a file's text hold a secret, so that no frame shows them. It looks at the bare text and not at the
 // document, because a file that is no YAML must keep its passwords too: only what stands under the name of a harmless field
 // is shown, and the user and password of a URL never are. A test slips characters into a file to see that none gets out.
-import { distance } from 'fastest-levenshtein';
+import { editDistance } from '../model/nearest.ts';
 import type { Span } from '../model/source.ts';
 import type { Field, Fields, Shape } from './field.ts';
 import { projectFields } from './fields/project.ts';
@@ -34,7 +34,7 @@ export function isSecretKey(key: string): boolean {
   const word = key.toLowerCase();
   if (/file$|path$/.test(word)) return false;
   if (/pass|pwd|^pw$|secret|token|credential|^auth/.test(word)) return true;
-  return distance(word, 'password') <= 3 || distance(word, 'token') <= 1;
+  return editDistance(word, 'password') <= 3 || editDistance(word, 'token') <= 1;
 }
 
 const ALL_FIELDS = [...namedFields(projectFields)];

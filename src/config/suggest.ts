@@ -1,5 +1,5 @@
 // "did you mean": the known word nearest to an unknown one.
-import { distance } from 'fastest-levenshtein';
+import { editDistance } from '../model/nearest.ts';
 
 /**
  * The word of `known` that is most like `word`, upper and lower case alike, or undefined when none is like it: at most a
@@ -10,7 +10,7 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   let best: string | undefined;
   let least = allowed + 1;
   for (const candidate of known) {
-    const wrong = distance(word.toLowerCase(), candidate.toLowerCase());
+    const wrong = editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (wrong >= least) continue;
     best = candidate;
     least = wrong;

@@ -6,7 +6,7 @@ import type { CommitResult, Committer, Ledger } from '../ledger/types.ts';
 import { Failure } from '../model/failure.ts';
 import type { Server } from '../model/project.ts';
 import type { LedgerRecord } from '../model/run.ts';
-import { formatInstant, type Milliseconds, type Slot } from '../model/units.ts';
+import type { Milliseconds, Slot } from '../model/units.ts';
 import type { PreparedPublish, Timetable } from '../project/prepared.ts';
 import type { AttemptResult } from '../publish/attempt.ts';
 import type { SkippedSlots } from '../schedule/due.ts';
@@ -16,6 +16,7 @@ import { decide, nextDispatch, overlapped } from './decide.ts';
 import type { Log } from './log.ts';
 import { outcomeRecord, type RunFacts, skipRecord } from './records.ts';
 import { createRetrying } from './retrying.ts';
+import { createRunLog } from './run-log.ts';
 
 /** What a run needs from the daemon: one attempt with its place among the others. */
 export interface Attempts {
@@ -69,6 +70,7 @@ export function createTarget(
   const { schedule, timezone } = timetable;
   const place = { job: job.name, server: server.name };
   const lateBy = job.delay + splayOf(job.name, server.name, job.splay, typicalInterval(timetable, clock()));
+  const tell = createRunLog(log, job.name, server.name);
   const stopping = new AbortController();
   /** Our own last record, ahead of the ledger's tail; it counts only while we hold the shard. */
   let own: LedgerRecord | undefined;
@@ -116,17 +118,12 @@ export function createTarget(
   async function register(slot: Slot, changedFrom: Slot | undefined): Promise<void> {
     const record = outcomeRecord(facts(slot, 'schedule', clock(), 0), 'registered', 0, 0);
     if (!(await commitRecords([record]))) return;
-    if (changedFrom === undefined) log.info('registered', { ...place, slot: record.slot });
-    else
-      log.info('schedule changed: registered anew', {
-        ...place,
-        slot: record.slot,
-        previous: formatInstant(changedFrom),
-      });
+    tell.registered(slot, changedFrom);
   }
 
   async function recordSkip(skipped: SkippedSlots, reason: 'missed' | 'paused'): Promise<void> {
-    if (await commitRecords([skip(skipped, reason, last())])) logSkip(skipped, reason);
+    const records = [skip(skipped, reason, last())];
+    if (await commitRecords(records)) tell.records(records, 0);
   }
 
   async function runSlot(slot: Slot, trigger: 'schedule' | 'catchup', missed: SkippedSlots | undefined): Promise<void> {
@@ -157,7 +154,7 @@ export function createTarget(
         unavailable(failure);
         return;
       }
-      if (failure.retryable && (await retrying.wait(failure, (delay) => logRetry(slot, failure, delay)))) continue;
+      if (failure.retryable && (await retrying.wait(failure, (delay) => tell.retry(slot, failure, delay)))) continue;
       if (stopping.signal.aborted) return;
       await fail(
         failure,
@@ -209,7 +206,7 @@ export function createTarget(
       outcomeRecord(finished, 'failed', 0, 0, failure),
       ...(nextIsDue ? [] : skippedMeanwhile(finished)),
     ];
-    if (await commitRecords(records)) logRecords(records, finished);
+    if (await commitRecords(records)) tell.records(records, finished.finished - finished.started);
   }
 
   function skippedMeanwhile(ran: RunFacts): LedgerRecord[] {
@@ -230,7 +227,7 @@ export function createTarget(
 
   function done(records: readonly LedgerRecord[], ran: RunFacts): void {
     remember(records);
-    logRecords(records, ran);
+    tell.records(records, ran.finished - ran.started);
   }
 
   function remember(records: readonly LedgerRecord[]): void {
@@ -257,45 +254,6 @@ export function createTarget(
     previous: LedgerRecord | undefined,
   ): LedgerRecord {
     return skipRecord(facts(skipped.last, 'schedule', clock(), 0), skipped, reason, previous);
-  }
-
-  function logSkip(skipped: SkippedSlots, reason: string): void {
-    log.warn('skipped', {
-      ...place,
-      slot: formatInstant(skipped.last),
-      since: formatInstant(skipped.since),
-      slots: skipped.count,
-      outcome: 'skipped',
-      reason,
-    });
-  }
-
-  function logRetry(slot: Slot, failure: Failure, delay: Milliseconds): void {
-    log.warn('will retry', { ...place, slot: formatInstant(slot), in_ms: Math.round(delay), error: failure.message });
-  }
-
-  function logRecords(records: readonly LedgerRecord[], ran: RunFacts): void {
-    for (const { slot, outcome, rows, since, slots, reason, attempts, error, trigger } of records) {
-      const fields = { ...place, slot, outcome };
-      if (outcome === 'skipped') log.warn('skipped', { ...fields, since, slots, reason });
-      else if (outcome === 'failed')
-        log.error('failed', {
-          ...fields,
-          attempts,
-          ms: ran.finished - ran.started,
-          error: error?.message,
-          code: error?.code,
-          hint: error?.hint,
-        });
-      else
-        log.info(outcome, {
-          ...fields,
-          trigger: trigger === 'schedule' ? undefined : trigger,
-          rows,
-          ms: ran.finished - ran.started,
-          attempts,
-        });
-    }
   }
 
   return {

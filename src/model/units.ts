@@ -10,8 +10,22 @@ export type JobName = string;
 /** The name of one target: a server's, or `server/database` where it lists databases. */
 export type ServerName = string;
 
-const DURATION_UNITS: Readonly<Record<string, Milliseconds>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-const SIZE_UNITS: Readonly<Record<string, Bytes>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, kB: 1e3, MB: 1e6, GB: 1e9 };
+const DURATION_UNITS: Readonly<Record<string, Milliseconds>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+const SIZE_UNITS: Readonly<Record<string, Bytes>> = {
+  B: 1,
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3,
+  kB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+};
 
 /** `30s`, `1h30m`, `500ms` → milliseconds; undefined when it is not a duration. A bare number is none (no unit). */
 export function parseDuration(text: string): Milliseconds | undefined {

@@ -158,7 +158,9 @@ export function createConnection(
       await simple(
         `begin isolation level repeatable read read only; set local statement_timeout = ${limits.statementTimeout}; ` +
           `set local lock_timeout = ${limits.lockTimeout}; ` +
-          `set local idle_in_transaction_session_timeout = ${limits.idleTimeout}`,
+          `set local idle_in_transaction_session_timeout = ${limits.idleTimeout}; ` +
+          // The offline checks read the job's strings that way.
+          `set local standard_conforming_strings = on`,
         options,
       );
     },

@@ -1,5 +1,5 @@
 // A schedule's text → the values of its fields, or why it is refused and where. Pure; when it fires is in ticks.ts.
-import { distance } from 'fastest-levenshtein';
+import { editDistance } from '../model/nearest.ts';
 import { FIELD_RULES, type FieldRule, type Flaw, makeFlaw, parseField } from './fields.ts';
 
 /** A parsed schedule: each list ascending and without doubles. A day must be in all three of month, day and weekday. */
@@ -106,9 +106,9 @@ function parseAlias(text: string, start: number): ParsedSchedule {
     return makeFlaw(start, end, '`@every` is not supported', 'write the fields: every 5 minutes is `*/5 * * * *`');
   }
   const nearest = Object.keys(ALIASES).sort(
-    (a, b) => distance(a, text.toLowerCase()) - distance(b, text.toLowerCase()),
+    (a, b) => editDistance(a, text.toLowerCase()) - editDistance(b, text.toLowerCase()),
   )[0];
-  const near = nearest !== undefined && distance(nearest, text.toLowerCase()) <= 2;
+  const near = nearest !== undefined && editDistance(nearest, text.toLowerCase()) <= 2;
   const hint = near ? `did you mean \`${nearest}\`?` : `known are ${Object.keys(ALIASES).join(', ')}`;
   return makeFlaw(start, end, `unknown alias \`${text}\``, hint);
 }

@@ -1,8 +1,9 @@
 // One piece of SQL of a job as it stands in its file: scanned, cut of what may follow it (`;`, comments), its placeholders
 // known, its own offsets tied to the file's. Everything that checks SQL works on this and reports through it.
+
+import { nearestName } from '../model/nearest.ts';
 import type { Problem } from '../model/problem.ts';
 import type { SourceText } from '../model/source.ts';
-import { nearestName } from './nearest.ts';
 import { parseSql, scanSql, type Token } from './parser.ts';
 import { findPlaceholders, PLACEHOLDERS, type Placeholder } from './placeholders.ts';
 

@@ -1,10 +1,11 @@
 // What is known about a query's columns without a server: names twice, the reserved name `q`, none at all; and whether
 // key, value and headers name columns that there are (design 3).
+
+import { nearestName } from '../model/nearest.ts';
 import { inline, type Report, type SqlBody } from './body.ts';
 import type { ColumnUse } from './calls.ts';
 import { columnsOf, type NamedColumn, UNNAMED } from './columns.ts';
 import { type Place, placeOfItem } from './keywords.ts';
-import { nearestName } from './nearest.ts';
 import type { CheckedQuery } from './query.ts';
 
 /** The query's column names, or undefined when a star hides some. */

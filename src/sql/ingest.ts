@@ -1,5 +1,7 @@
 // An ingest job's SQL, checked without a server: the table it writes, its columns, and their expressions over a message
 // (design 8). The statement around them is the ingest layer's.
+
+import { nearestName } from '../model/nearest.ts';
 import type { Problem } from '../model/problem.ts';
 import type { IngestJob } from '../model/project.ts';
 import type { Located } from '../model/source.ts';
@@ -7,7 +9,6 @@ import { inline, readBody, reporter, type SqlBody } from './body.ts';
 import type { ColumnUse } from './calls.ts';
 import { type CompiledPart, compilePart, locateInPart, placeInBody, type SourcePlace } from './compiled-part.ts';
 import { readName } from './names.ts';
-import { nearestName } from './nearest.ts';
 import { type CheckedScalar, checkScalar } from './scalar.ts';
 import { quoteName } from './wrap.ts';
 

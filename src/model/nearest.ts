@@ -1,4 +1,4 @@
-// "did you mean" for the few names that a job's SQL can know: placeholders and columns.
+// "did you mean": how like two words are.
 
 /** The known name that is most like the word: at most a third of its letters are wrong, or it is no likeness. */
 export function nearestName(word: string, known: readonly string[]): string | undefined {
@@ -7,8 +7,8 @@ export function nearestName(word: string, known: readonly string[]): string | un
   return ranked.sort((a, b) => a.distance - b.distance).find(({ distance }) => distance <= limit)?.name;
 }
 
-/** Letters to add, drop, change or swap with their neighbour (optimal string alignment). */
-function editDistance(a: string, b: string): number {
+/** Letters to add, drop, change or swap with their neighbour (optimal string alignment distance). */
+export function editDistance(a: string, b: string): number {
   const rows = [Array.from({ length: b.length + 1 }, (_, i) => i)];
   const at = (i: number, j: number): number => rows[i]?.[j] ?? 0;
   for (let i = 1; i <= a.length; i++) {
