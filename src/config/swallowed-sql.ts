@@ -35,7 +35,8 @@ const SQL_WORDS = new Set(
  */
 export function couldContinueSql(comment: string): boolean {
   const rest = comment.slice(1);
-  if (/^[^\s\w]/.test(rest) && !/^[#\-=*]{2,}\s*$/.test(rest)) return true;
+  if (/^[#\-=*\s]*$/.test(rest)) return false;
+  if (/^[^\s\w]/.test(rest)) return true;
   const withoutStrings = rest.replace(/'[^']*'/g, "''").replace(/"[^"]*"/g, 'x');
   const words = withoutStrings.match(/[\p{L}\p{N}_][\p{L}\p{N}_$.'’-]*|\S/gu) ?? [];
   if (words.length === 0) return false;
