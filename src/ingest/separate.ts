@@ -35,10 +35,10 @@ export async function separate(
   const run = (text: string): Promise<unknown> => connection.execute(text, [], options);
 
   const tryOut = async (some: readonly FetchedRecord[]): Promise<RowError | undefined> => {
+    const statement = statements.probe(origin, some);
     await run('savepoint probe');
-    const { text, parameters } = statements.probe(origin, some);
     try {
-      await connection.execute(text, parameters, options);
+      await connection.execute(statement.text, statement.parameters, options);
       await run('release savepoint probe');
       return undefined;
     } catch (error) {

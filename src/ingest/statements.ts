@@ -1,12 +1,19 @@
 // The SQL of an ingest job's batches: rows and next offset in one statement, so that they are written together or not at all
 // whatever happens to process, connection or server (design 8). Each text is prepared once a connection.
 import type { FetchedRecord } from '../kafka/record.ts';
-import type { Failure } from '../model/failure.ts';
+import { Failure } from '../model/failure.ts';
 import type { Parameter } from '../postgres/connection.ts';
 import type { PreparedIngest } from '../project/prepared.ts';
 import type { SourcePlace } from '../sql/compiled-part.ts';
 import { pointToUnit, unitToPoint } from '../sql/offsets.ts';
-import { type ListedColumn, listedColumns, messageTexts, type Origin, type RowError } from './message-texts.ts';
+import {
+  envelopeOf,
+  type ListedColumn,
+  listedColumns,
+  messageTexts,
+  type Origin,
+  type RowError,
+} from './message-texts.ts';
 
 /** Moves the next offset of one partition, unless somebody else has moved it. */
 export interface Move {
@@ -32,14 +39,17 @@ export interface Statement {
 
 export interface IngestStatements {
   readonly columns: readonly ListedColumn[];
-  /** Rows and next offset together; its count is 0 when the offset had moved. */
-  write(move: Move, records: readonly FetchedRecord[]): Statement;
-  /** The same with dead letters; `records` may be empty. */
+  /**
+   * Rows and next offset together; its count is 0 when the offset had moved. Undefined when a message cannot be text
+   * (`unfitText`).
+   */
+  write(move: Move, records: readonly FetchedRecord[]): Statement | undefined;
+  /** The same with dead letters; `records` are fit, and may be none. */
   writeWithDeadLetters(move: Move, records: readonly FetchedRecord[], dead: readonly DeadLetter[]): Statement;
-  /** The rows alone, for a transaction that is rolled back. */
+  /** The rows alone, of fit messages, for a transaction that is rolled back. */
   probe(origin: Origin, records: readonly FetchedRecord[]): Statement;
   /** Where in the job's file the position of a failed statement is. */
-  placeOf(statement: Statement, failure: Failure): SourcePlace | undefined;
+  placeOf(statement: Pick<Statement, 'text'>, failure: Failure): SourcePlace | undefined;
 }
 
 /** The next offset alone, over what no row comes of: aborted and compacted records. */
@@ -57,26 +67,37 @@ export function createStatements(prepared: PreparedIngest): IngestStatements {
   // Topic and partition are the second and third parameter in all of them.
   const probe = `${insert.text} from ${messages(columns, 4)} where $1::text is not null`;
 
-  const lists = (records: readonly FetchedRecord[], origin: Origin): Parameter[] => {
-    const { separator, nullText, texts } = messageTexts(records, columns, origin);
-    return [separator, nullText, ...texts];
+  const statement = (
+    text: string,
+    before: readonly Parameter[],
+    records: readonly FetchedRecord[],
+    origin: Origin,
+    after: readonly Parameter[] = [],
+  ): Statement | undefined => {
+    const lists = messageTexts(records, columns, origin);
+    if (!lists) return undefined;
+    return { text, parameters: [...before, lists.separator, lists.nullText, ...lists.texts, ...after] };
   };
   return {
     columns,
-    write: (move, records) => ({ text: write, parameters: [...moveParameters(move), ...lists(records, move)] }),
-    writeWithDeadLetters: (move, records, dead) => ({
-      text: writeWithDeadLetters,
-      parameters: [...moveParameters(move), ...lists(records, move), ...deadLetterParameters(dead, move)],
-    }),
-    probe: (origin, records) => ({
-      text: probe,
-      parameters: ['', origin.topic, origin.partition, ...lists(records, origin)],
-    }),
-    placeOf(statement, { position }) {
+    write: (move, records) => statement(write, moveParameters(move), records, move),
+    writeWithDeadLetters: (move, records, dead) =>
+      requireStatement(
+        statement(writeWithDeadLetters, moveParameters(move), records, move, deadLetterParameters(dead, move)),
+      ),
+    probe: (origin, records) =>
+      requireStatement(statement(probe, ['', origin.topic, origin.partition], records, origin)),
+    placeOf({ text }, { position }) {
       if (position === undefined) return undefined;
-      return insert.placeAt(pointToUnit(statement.text, position - 1) - statement.text.indexOf(insert.text));
+      return insert.placeAt(pointToUnit(text, position - 1) - text.indexOf(insert.text));
     },
   };
+}
+
+/** The statement of messages that were found fit. Throws a Failure (`internal`) when they are not. */
+export function requireStatement(statement: Statement | undefined): Statement {
+  if (statement) return statement;
+  throw new Failure('a message that was found fit is no text', { kind: 'internal' });
 }
 
 /** $1 job, $2 topic, $3 partition, $4 from, $5 to, $6 owner. */
@@ -122,17 +143,12 @@ function deadLetters(first: number): string {
 }
 
 function deadLetterParameters(dead: readonly DeadLetter[], origin: Origin): Parameter[] {
-  const envelopes = messageTexts(
-    dead.map(({ record }) => record),
-    ['envelope'],
-    origin,
-  );
   return [
     dead.map(({ record }) => record.offset),
     dead.map(({ record }) => (record.timestamp < 0 ? null : record.timestamp)),
     dead.map(({ error }) => error.sqlstate),
     dead.map(({ error }) => error.message),
-    (envelopes.texts[0] ?? '').split(envelopes.separator).slice(1),
+    dead.map(({ record }) => envelopeOf(record, origin)),
   ];
 }
 

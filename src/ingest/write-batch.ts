@@ -4,11 +4,10 @@ import { Failure } from '../model/failure.ts';
 import type { IngestJob } from '../model/project.ts';
 import type { CallOptions, Connection } from '../postgres/connection.ts';
 import type { Batch } from './batches.ts';
-import { unfitText } from './message-texts.ts';
 import { readOffset } from './offsets-table.ts';
 import { PlacedFailure } from './placed-failure.ts';
 import { isPoison, separate } from './separate.ts';
-import type { DeadLetter, IngestStatements, Move, Statement } from './statements.ts';
+import { type DeadLetter, type IngestStatements, type Move, requireStatement, type Statement } from './statements.ts';
 
 /**
  * - `written`: the next offset is `next`, `rows` messages are rows and `dead` are dead letters; `poison` is the failure that
@@ -56,14 +55,11 @@ export async function writeBatch(
     return own && row.next === to ? written : { status: 'moved', next: row.next, own };
   };
 
-  if (!batch.records.some((record) => unfitText(record, statements.columns) !== undefined)) {
+  const whole = { ...move, to: batch.to };
+  const statement = statements.write(whole, batch.records);
+  if (statement) {
     try {
-      return await execute(
-        statements.write({ ...move, to: batch.to }, batch.records),
-        batch.to,
-        batch.records.length,
-        0,
-      );
+      return await execute(statement, batch.to, batch.records.length, 0);
     } catch (error) {
       if (!isPoison(error)) throw error;
     }
@@ -79,13 +75,20 @@ export async function writeBatch(
         const before = job.onError === 'stop' ? good : [];
         if (before.length === 0) return { status: 'written', next: batch.from, rows: 0, dead: 0, poison };
         const to = first.record.offset;
-        const written = await execute(statements.write({ ...move, to }, before), to, before.length, 0);
+        const written = await execute(
+          statements.writeWithDeadLetters({ ...move, to }, before, []),
+          to,
+          before.length,
+          0,
+        );
         return written.status === 'written' ? { ...written, poison } : written;
       }
-      const whole = { ...move, to: batch.to };
-      const statement =
-        bad.length > 0 ? statements.writeWithDeadLetters(whole, good, bad) : statements.write(whole, good);
-      return await execute(statement, batch.to, good.length, bad.length);
+      // The table of dead letters is there only where the job has need of it.
+      const rest =
+        bad.length > 0
+          ? statements.writeWithDeadLetters(whole, good, bad)
+          : requireStatement(statements.write(whole, good));
+      return await execute(rest, batch.to, good.length, bad.length);
     } catch (error) {
       if (!isPoison(error) || attempt === SEPARATIONS) throw error;
     }
