@@ -11,6 +11,8 @@ import { type PostgresAddress, startPostgres } from './postgres-server.ts';
 export interface FoundKafka {
   /** `host:port`, or several with commas. */
   readonly bootstrap: string;
+  /** Its log, where it is a process of ours. */
+  readonly logFile?: string;
   /** True for one that was there before and is shared with others. */
   readonly external: boolean;
   /** Ends it, unless it is external. */
@@ -18,6 +20,7 @@ export interface FoundKafka {
 }
 
 export interface FoundPostgres extends PostgresAddress {
+  readonly logFile?: string;
   readonly external: boolean;
   readonly discard: () => Promise<void>;
 }
@@ -52,7 +55,7 @@ export async function findKafka(): Promise<FoundKafka> {
     ]);
   }
   const kafka = await startKafka();
-  return { bootstrap: kafka.bootstrap, external: false, discard: () => kafka.discard() };
+  return { bootstrap: kafka.bootstrap, logFile: kafka.logFile, external: false, discard: () => kafka.discard() };
 }
 
 export interface FindPostgresOptions {
@@ -78,8 +81,8 @@ export async function findPostgres(options: FindPostgresOptions = {}): Promise<F
   const binaries = await findBinaries(tried, options.installations);
   if (binaries !== undefined) {
     const server = await startPostgres({ binaries, maxConnections });
-    const { host, port, user, password } = server;
-    return { host, port, user, password, external: false, discard: () => server.discard() };
+    const { host, port, user, password, logFile } = server;
+    return { host, port, user, password, logFile, external: false, discard: () => server.discard() };
   }
   const problem = await dockerProblem();
   if (problem === undefined) {

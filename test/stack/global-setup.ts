@@ -1,12 +1,8 @@
 // What vitest does once before all test files: compile the command and offer the shared servers.
 
-import { execFile } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import type { TestProject } from 'vitest/node';
+import { compileCommand, copyCommand } from './command.ts';
 import { keepFilesInMemory } from './guard.ts';
-import { REPOSITORY } from './repository.ts';
 import { serveSharedServers } from './shared-servers.ts';
 import { newRunMark } from './unique-names.ts';
 
@@ -24,28 +20,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const servers = await serveSharedServers(runMark);
   project.provide('sharedServersPort', servers.port);
   await compileCommand();
+  // In the environment, for run-pgtally.ts: threads and child processes inherit it.
+  process.env.PGTALLY_TEST_COMMAND = copyCommand();
   return () => servers.stop();
-}
-
-async function compileCommand(): Promise<void> {
-  if (isUpToDate()) return;
-  const tsc = join(REPOSITORY, 'node_modules', 'typescript', 'bin', 'tsc');
-  try {
-    await promisify(execFile)(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: REPOSITORY });
-  } catch (error) {
-    // tsc emits in spite of type errors, which the type check of `npm test` reports; tests of other parts may run.
-    const lines = ((error as { stdout?: string }).stdout ?? String(error)).trimEnd().split('\n');
-    const more = lines.length > 1 ? ` (and ${lines.length - 1} more lines)` : '';
-    process.stderr.write(`warning: the command was compiled with type errors: ${lines[0]}${more}\n`);
-  }
-}
-
-/** Whether dist/ is newer than every source: test runs side by side then leave each other's command alone. */
-function isUpToDate(): boolean {
-  const built = join(REPOSITORY, 'dist', 'bin.js');
-  if (!existsSync(built)) return false;
-  const source = join(REPOSITORY, 'src');
-  const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).map((name) => join(source, name));
-  const compiled = statSync(built).mtimeMs;
-  return files.every((file) => statSync(file).mtimeMs < compiled);
 }

@@ -1,19 +1,23 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { cacheFolder, REPOSITORY } from './repository.ts';
+import { REPOSITORY } from './repository.ts';
 
 let compiled: string;
 
 beforeAll(() => {
   // Below the repository, whose package.json says that these are modules.
-  compiled = mkdtempSync(join(cacheFolder(), 'guard-test-'));
+  mkdirSync(join(REPOSITORY, '.cache'), { recursive: true });
+  compiled = mkdtempSync(join(REPOSITORY, '.cache', 'guard-test-'));
+  const project = { extends: '../../tsconfig.json', compilerOptions: { rootDir: '../..', outDir: '.' } };
+  const files = ['../../test/stack/standing.ts'];
+  writeFileSync(join(compiled, 'tsconfig.json'), JSON.stringify({ ...project, files, include: [] }));
   const tsc = join(REPOSITORY, 'node_modules', 'typescript', 'bin', 'tsc');
-  execFileSync(process.execPath, [tsc, '-p', 'tsconfig.json', '--noCheck', '--outDir', compiled], { cwd: REPOSITORY });
+  execFileSync(process.execPath, [tsc, '-p', compiled, '--noCheck'], { cwd: REPOSITORY });
 });
 
 afterAll(() => rmSync(compiled, { recursive: true }));

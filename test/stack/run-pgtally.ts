@@ -1,4 +1,4 @@
-// The command as a user runs it: the compiled `dist/bin.js` in a process of its own.
+// The command as a user runs it: the compiled executable in a process of its own.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -40,7 +40,7 @@ export async function runPgtally(args: readonly string[], options: CommandOption
 
 /** Starts `pgtally` with these arguments; the caller ends it, or it ends with this process. */
 export function startPgtally(args: readonly string[], options: CommandOptions = {}): RunningCommand {
-  const guarded = guardedCommand(process.execPath, [join(REPOSITORY, 'dist', 'bin.js'), ...args], 'TERM');
+  const guarded = guardedCommand(process.execPath, [executable(), ...args], 'TERM');
   const child = spawn(guarded.command, guarded.args, {
     cwd: options.cwd,
     env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: undefined, ...options.env },
@@ -102,4 +102,9 @@ export function startPgtally(args: readonly string[], options: CommandOptions = 
         );
       }),
   };
+}
+
+/** The copy that belongs to this test run, else what `npm run build` made. */
+function executable(): string {
+  return process.env.PGTALLY_TEST_COMMAND ?? join(REPOSITORY, 'dist', 'bin.js');
 }

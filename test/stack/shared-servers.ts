@@ -1,10 +1,13 @@
 // One Kafka, one Postgres and one topic reader for a whole test run, each started when a test first asks for it. The
 // tests run in threads, so they ask over a local socket: one line with a name, one line of JSON in return.
 
+import { copyFileSync } from 'node:fs';
 import { type AddressInfo, createConnection, createServer } from 'node:net';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { findKafka, findPostgres } from './find-servers.ts';
 import type { PostgresAddress } from './postgres-server.ts';
+import { cacheFolder } from './repository.ts';
 import { startTopicReader } from './topic-reader.ts';
 import { deleteTopics, dropDatabases } from './unique-names.ts';
 
@@ -23,18 +26,26 @@ interface Started {
 function starters(runMark: string): { readonly [Name in keyof SharedServers]: () => Promise<Started> } {
   return {
     kafka: async () => {
-      const { bootstrap, external, discard } = await findKafka();
-      return { address: { bootstrap }, discard: () => (external ? deleteTopics(bootstrap, runMark) : discard()) };
+      const { bootstrap, logFile, external, discard } = await findKafka();
+      const end = external ? () => deleteTopics(bootstrap, runMark) : discard;
+      return { address: { bootstrap }, discard: () => keepLog('kafka', logFile, end) };
     },
     postgres: async () => {
-      const { external, discard, ...address } = await findPostgres();
-      return { address, discard: () => (external ? dropDatabases(address, runMark) : discard()) };
+      const { external, logFile, discard, ...address } = await findPostgres();
+      const end = external ? () => dropDatabases(address, runMark) : discard;
+      return { address, discard: () => keepLog('postgres', logFile, end) };
     },
     topicReader: async () => {
       const { port, discard } = await startTopicReader();
       return { address: { port }, discard };
     },
   };
+}
+
+/** Leaves a server's log in `.cache/logs` for who wants to know why a test failed; the next run replaces it. */
+async function keepLog(name: string, logFile: string | undefined, end: () => Promise<void>): Promise<void> {
+  await end();
+  if (logFile !== undefined) copyFileSync(logFile, join(cacheFolder('logs'), `${name}.log`));
 }
 
 export interface SharedServersService {
