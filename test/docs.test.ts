@@ -59,6 +59,22 @@ describe('examples', () => {
     });
   }
 
+  test('every command that is shown can be typed', async () => {
+    const { pgtally } = await testProject({ jobs: {} });
+    const shown = fences
+      .filter(({ language }) => language === 'sh')
+      .flatMap(({ text }) => text.split('\n'))
+      .map((line) => line.replace(/\s#.*/, '').trim())
+      .filter((line) => line.startsWith('pgtally '));
+    expect(shown.length).toBeGreaterThan(8);
+    for (const line of new Set(shown)) {
+      const args = [...line.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? '').slice(1);
+      // With a project that is not there, only a wrong command line is refused before it is looked for.
+      const { stderr } = await pgtally(...args, '-c', 'nowhere/pgtally.yaml');
+      if (args[0] !== 'init') expect([line, stderr]).toEqual([line, expect.stringContaining('nowhere/pgtally.yaml')]);
+    }
+  });
+
   test("README's five minutes work as they are typed", async () => {
     const guide = fences.find(({ file, text }) => file === 'README.md' && text.includes('pgtally init'));
     const commands = (guide?.text ?? '')
