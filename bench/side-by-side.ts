@@ -14,6 +14,16 @@ export interface Contest {
   readonly kcatOptions?: string;
 }
 
+const HEADERS = [
+  'pgtally-job=bulk',
+  'pgtally-server=bench',
+  'pgtally-slot=2027-01-01T00:00:00Z',
+  'pgtally-trigger=manual',
+  `pgtally-run=${'0'.repeat(32)}`,
+]
+  .map((header) => `-H '${header}'`)
+  .join(' ');
+
 /** Runs each contestant `runs` times, in turn, and reports medians and ratios. */
 export async function contest(stage: Stage, plan: Contest): Promise<void> {
   const psql = `psql -qX -c "${plan.copyText}"`;
@@ -21,6 +31,11 @@ export async function contest(stage: Stage, plan: Contest): Promise<void> {
     limit: [`${psql} > /dev/null`, 'psql'],
     'psql | kcat': [
       `${psql} | kcat -P -b ${stage.kafka.bootstrap} -t ${plan.topics.kcat} -K ';' ${plan.kcatOptions ?? ''}`,
+      'kcat',
+    ],
+    // The same records as pgtally's: with the five headers that say where each comes from.
+    'psql | kcat -H': [
+      `${psql} | kcat -P -b ${stage.kafka.bootstrap} -t ${plan.topics.kcat} -K ';' ${HEADERS} ${plan.kcatOptions ?? ''}`,
       'kcat',
     ],
     pgtally: [`${stage.pgtally} run ${plan.copyJob} --json`, 'bin.js'],
