@@ -86,26 +86,14 @@ export function encodeName(name: string): Buffer {
   return Buffer.concat([encodeLength(bytes.length), bytes]);
 }
 
-function encodeLength(length: number): Buffer {
-  const bytes = Buffer.alloc(sizeOfVarint(length));
-  writeVarint(bytes, 0, length);
-  return bytes;
-}
-
-function recordSize(record: RecordFields, headersSize: number, delta: number): number {
-  const body = bodySize(record, headersSize, delta);
-  return sizeOfVarint(body) + body;
-}
-
-function bodySize({ key, value }: RecordFields, headersSize: number, delta: number): number {
-  return 2 + sizeOfVarint(delta) + sizeOfBytes(key) + sizeOfBytes(value) + headersSize;
-}
-
-function sizeOfBytes(bytes: Buffer | null): number {
-  return bytes === null ? 1 : sizeOfVarint(bytes.length) + bytes.length;
-}
-
-function writeRecord(target: Buffer, start: number, record: RecordFields, headers: Buffer, delta: number): number {
+/** Writes a record as the `delta`-th of its batch; `headers` as encodeHeaders gives them. Returns the offset after it. */
+export function writeRecord(
+  target: Buffer,
+  start: number,
+  record: RecordFields,
+  headers: Buffer,
+  delta: number,
+): number {
   let offset = writeVarint(target, start, bodySize(record, headers.length, delta));
   target[offset++] = 0;
   target[offset++] = 0;
@@ -114,6 +102,26 @@ function writeRecord(target: Buffer, start: number, record: RecordFields, header
   offset = writeBytes(target, offset, record.value);
   target.set(headers, offset);
   return offset + headers.length;
+}
+
+/** Bytes that `writeRecord` takes. */
+export function recordSize(record: RecordFields, headersSize: number, delta: number): number {
+  const body = bodySize(record, headersSize, delta);
+  return sizeOfVarint(body) + body;
+}
+
+function encodeLength(length: number): Buffer {
+  const bytes = Buffer.alloc(sizeOfVarint(length));
+  writeVarint(bytes, 0, length);
+  return bytes;
+}
+
+function bodySize({ key, value }: RecordFields, headersSize: number, delta: number): number {
+  return 2 + sizeOfVarint(delta) + sizeOfBytes(key) + sizeOfBytes(value) + headersSize;
+}
+
+function sizeOfBytes(bytes: Buffer | null): number {
+  return bytes === null ? 1 : sizeOfVarint(bytes.length) + bytes.length;
 }
 
 function writeBytes(target: Buffer, start: number, bytes: Buffer | null): number {

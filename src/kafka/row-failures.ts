@@ -29,12 +29,24 @@ export function tombstoneWithoutKey(row: number): Failure {
 
 /** `size` and `limit` count the batch's overhead, as the topic's setting does. */
 export function recordTooLarge(row: number, key: Uint8Array | null, size: Bytes, limit: Bytes): Failure {
-  const whose = key === null ? '' : ` with key \`${shorten(key)}\``;
-  return new Failure(`row ${row}${whose} makes a record of ${size} bytes, but its topic takes at most ${limit}`, {
+  return tooLarge(`row ${row}${withKey(key)} makes a record of`, size, limit, 'publish less in one row');
+}
+
+/** The same for a record that came as one; `number` counts from 1. */
+export function givenRecordTooLarge(number: number, key: Uint8Array | null, size: Bytes, limit: Bytes): Failure {
+  return tooLarge(`record ${number}${withKey(key)} takes`, size, limit, 'make it smaller');
+}
+
+function tooLarge(what: string, size: Bytes, limit: Bytes, advice: string): Failure {
+  return new Failure(`${what} ${size} bytes, but its topic takes at most ${limit}`, {
     kind: 'record',
     code: 'MESSAGE_TOO_LARGE',
-    hint: 'publish less in one row, or raise `max.message.bytes` of the topic',
+    hint: `${advice}, or raise \`max.message.bytes\` of the topic`,
   });
+}
+
+function withKey(key: Uint8Array | null): string {
+  return key === null ? '' : ` with key \`${shorten(key)}\``;
 }
 
 function shorten(key: Uint8Array): string {
