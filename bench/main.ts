@@ -7,6 +7,8 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<{ run(): Promise<void> }
   huge: () => import('./huge.ts'),
   cold: () => import('./cold.ts'),
   tick: () => import('./tick.ts'),
+  fleet: () => import('./fleet.ts'),
+  ingest: () => import('./ingest.ts'),
 };
 
 const wanted = process.argv.slice(2);

@@ -23,20 +23,26 @@ export interface Stage {
   end(): Promise<void>;
 }
 
+/** More than the one server of most benchmarks. */
+export interface Fleet {
+  readonly maxConnections: number;
+  /** Items of `servers` in pgtally.yaml. */
+  readonly servers: (user: string, port: number) => readonly string[];
+}
+
 /** Starts both servers with room for large loads and writes a project with these jobs (file name → text). */
-export async function setStage(jobs: Readonly<Record<string, string>>, settings = ''): Promise<Stage> {
+export async function setStage(jobs: Readonly<Record<string, string>>, settings = '', fleet?: Fleet): Promise<Stage> {
   execFileSync('npx', ['tsc', '-p', 'tsconfig.build.json', '--noCheck'], { cwd: REPOSITORY, stdio: 'inherit' });
   const [kafka, server] = await Promise.all([
     startKafka({ memory: 1024, properties: { 'log.segment.bytes': 1_073_741_824 } }),
-    startPostgres({ configuration: "shared_buffers = '512MB'\n", maxConnections: 100 }),
+    startPostgres({ configuration: "shared_buffers = '512MB'\n", maxConnections: fleet?.maxConnections ?? 100 }),
   ]);
   const project = mkdtempSync(join(tmpdir(), 'pgtally-bench-'));
   mkdirSync(join(project, 'jobs'));
   const url = `postgres://${server.user}@127.0.0.1:${server.port}/postgres`;
-  writeFileSync(
-    join(project, 'pgtally.yaml'),
-    `kafka:\n  brokers: ["${kafka.bootstrap}"]\n${settings}servers:\n  - name: bench\n    url: ${url}\n`,
-  );
+  const servers = fleet?.servers(server.user, server.port) ?? [`  - {name: bench, url: "${url}"}`];
+  const text = `kafka:\n  brokers: ["${kafka.bootstrap}"]\n${settings}servers:\n${servers.join('\n')}\n`;
+  writeFileSync(join(project, 'pgtally.yaml'), text);
   for (const [name, text] of Object.entries(jobs)) writeFileSync(join(project, 'jobs', name), text);
   const created = await runPgtally(['topics', 'create'], { cwd: project });
   if (created.code !== 0) throw new Error(created.stderr);
