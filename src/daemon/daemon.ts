@@ -17,6 +17,7 @@ import { createDispatcher, type Dispatcher } from './dispatcher.ts';
 import { joinLedger } from './join-ledger.ts';
 import type { Log } from './log.ts';
 import { createPlaces } from './places.ts';
+import { createPrivilegeWarnings } from './privilege-warnings.ts';
 import { createPruning } from './prune.ts';
 import { createTarget } from './target.ts';
 import { watchFiles } from './watch.ts';
@@ -60,6 +61,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     topicShape: shapes.shapeOf,
     memory: createMemoryBudget(project.limits.memory),
     bufferLimit: project.limits.buffer,
+    onPrivileged: createPrivilegeWarnings(log),
     get privileged() {
       return project.privileged;
     },

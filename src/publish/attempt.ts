@@ -6,13 +6,13 @@ import type { BackfillRange } from '../ledger/record.ts';
 import type { Committer, RunStream } from '../ledger/types.ts';
 import { Failure } from '../model/failure.ts';
 import type { Project, Server, Trigger } from '../model/project.ts';
-import { type Bytes, formatDuration, type Milliseconds, type Slot } from '../model/units.ts';
+import { type Bytes, formatDuration, type Milliseconds, type ServerName, type Slot } from '../model/units.ts';
 import type { Connection, TransactionLimits } from '../postgres/connection.ts';
 import type { ConnectionKeeper } from '../postgres/pool.ts';
 import type { PreparedPublish } from '../project/prepared.ts';
 import { type FailurePlace, placeOfFailure, type SentSql } from './failure-place.ts';
 import type { MemoryBudget } from './memory.ts';
-import { refusePrivileged } from './privileged.ts';
+import { refusePrivileged, warnPrivileged } from './privileged.ts';
 import { keylessPartition, recordHeaders } from './record-form.ts';
 import { createResultSink } from './result-sink.ts';
 import { leavesTraces } from './session-traces.ts';
@@ -34,6 +34,11 @@ export interface PublishContext {
   readonly bufferLimit: Bytes;
   /** Whether a role that is a superuser or may write is refused. */
   readonly privileged: Project['privileged'];
+  /** Told once a server what its role may do that no job needs. */
+  readonly onPrivileged?: {
+    readonly told: Set<string>;
+    readonly warn: (server: ServerName, role: string, excess: readonly string[]) => void;
+  };
 }
 
 export interface RunInput {
@@ -86,6 +91,8 @@ export async function attemptRun(context: PublishContext, input: RunInput): Prom
     await connection.begin(transactionLimits(job.timeout), { signal });
     await input.onAnswered?.();
     if (context.privileged === 'refuse') await refusePrivileged(connection, { signal });
+    else if (context.onPrivileged)
+      await warnPrivileged(connection, context.onPrivileged.told, context.onPrivileged.warn, { signal });
     const result = await readRows(context, input, topic, connection, signal, sent);
     await finishConnection(context, connection, input);
     return result;

@@ -1,6 +1,7 @@
 // `defaults: {privileged: refuse}`: no run by a role that is a superuser or may write (design 12). What such rights are is
-// known to src/postgres; warning about them is `check`'s.
+// known to src/postgres.
 import { Failure } from '../model/failure.ts';
+import type { ServerName } from '../model/units.ts';
 import type { CallOptions, Connection } from '../postgres/connection.ts';
 import { findExcessRights } from '../postgres/privileges.ts';
 
@@ -18,6 +19,21 @@ export async function refusePrivileged(connection: Connection, options?: CallOpt
   const excess = found.get(connection) ?? (await findExcessRights(connection, options));
   found.set(connection, excess);
   if (excess.length > 0) throw privilegedFailure(connection.server.user, excess);
+}
+
+/** Tells once a server and role (for as long as `told` lives) what the role may do that no job needs. */
+export async function warnPrivileged(
+  connection: Connection,
+  told: Set<string>,
+  warn: (server: ServerName, role: string, excess: readonly string[]) => void,
+  options?: CallOptions,
+): Promise<void> {
+  const { name, user } = connection.server;
+  const key = `${name}/${user}`;
+  if (told.has(key)) return;
+  told.add(key);
+  const excess = await findExcessRights(connection, options);
+  if (excess.length > 0) warn(name, user, excess);
 }
 
 /** The refusal of a role with these rights. */

@@ -1,0 +1,33 @@
+// Roles that may do more than a job needs (design 12), said once for all the servers on which they may: a fleet has one role.
+import type { Milliseconds } from '../model/units.ts';
+import type { PublishContext } from '../publish/attempt.ts';
+import { LEAST_PRIVILEGED_ROLE } from '../publish/privileged.ts';
+import type { Log } from './log.ts';
+
+/** The first slots of a fleet come within this time. */
+const GATHER: Milliseconds = 3000;
+const NAMED = 5;
+
+/** For the context of all runs: gathers what they find and writes a line for each role and what it may do. */
+export function createPrivilegeWarnings(log: Log): NonNullable<PublishContext['onPrivileged']> {
+  const gathered = new Map<string, { role: string; servers: string[] }>();
+  let timer: NodeJS.Timeout | undefined;
+  const say = (): void => {
+    timer = undefined;
+    for (const [rights, { role, servers }] of gathered) {
+      const named = `${servers.slice(0, NAMED).join(', ')}${servers.length > NAMED ? `, … (${servers.length})` : ''}`;
+      log.warn(`role ${rights}`, { role, servers: named, hint: LEAST_PRIVILEGED_ROLE });
+    }
+    gathered.clear();
+  };
+  return {
+    told: new Set(),
+    warn(server, role, excess) {
+      const key = `\`${role}\` ${excess.join(', ')}`;
+      const found = gathered.get(key) ?? { role, servers: [] };
+      found.servers.push(server);
+      gathered.set(key, found);
+      timer ??= setTimeout(say, GATHER).unref();
+    },
+  };
+}
