@@ -17,7 +17,7 @@ import { createRehearsal } from './rehearsal.ts';
 import { createRowSender } from './row-sender.ts';
 import { createShard, type Shard, type ShardStatus } from './shard.ts';
 import { createShardCommitters, type ShardCommitters } from './shard-committers.ts';
-import { type TakeOptions, takeShard } from './shard-session.ts';
+import { takeShard } from './shard-session.ts';
 import { createShardStreams } from './shard-streams.ts';
 import { createLedgerState } from './state.ts';
 import { noSteps, type OnStep } from './steps.ts';
@@ -41,8 +41,6 @@ export interface LedgerOptions {
   readonly shapes?: TopicShapes;
   /** Only for tests. */
   readonly onStep?: OnStep;
-  /** Only for tests: ids that no other replica uses turn fencing off. */
-  readonly transactionalId?: (shard: number) => string;
 }
 
 /** What a ledger knows beyond what running jobs needs: for the status page, metrics and pruning. */
@@ -100,8 +98,6 @@ export function createLedger(options: LedgerOptions): RunningLedger {
     });
   };
 
-  const ids = (shard: number): Pick<TakeOptions, 'transactionalId'> =>
-    options.transactionalId ? { transactionalId: options.transactionalId(shard) } : {};
   const shards: Shard[] = [];
   const committers: ShardCommitters[] = [];
   for (let index = 0; index < settings.shards; index++) {
@@ -113,7 +109,7 @@ export function createLedger(options: LedgerOptions): RunningLedger {
       membership,
       state,
       now,
-      take: (asking) => take({ client, records, self, streamTimeout: longestStream, onStep, ...ids(index), ...asking }),
+      take: (asking) => take({ client, records, self, streamTimeout: longestStream, onStep, ...asking }),
       caughtUp: (since) => tail?.fresh(index, since) ?? false,
       busy: () => !(committers[index]?.idle ?? true) || (stillBusy?.(index) ?? false),
       ...(rehearsal ? { rehearse: (rows) => rehearsal.rehearse(rows) } : {}),

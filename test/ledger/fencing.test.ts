@@ -21,9 +21,10 @@ function replica(self: string, ledger: string) {
   const state = createLedgerState(1, { claimed: (_, { nonce }) => waiting.get(nonce)?.() });
   const log = () => undefined;
   const tail = startTail({ client, topic: ledger, shards: [0], state, onRestart: () => undefined, log });
-  const take = async (): Promise<ShardSession> => {
+  const take = async (transactionalId?: string): Promise<ShardSession> => {
     await tail;
     return takeShard({
+      ...(transactionalId ? { transactionalId } : {}),
       client,
       records: { shard: 0, ledger, history: `${ledger}.history` },
       self,
@@ -134,6 +135,22 @@ describe('taking a shard', () => {
     expect(await valuesOf(rows)).toEqual(committed ? ['last'] : []);
     first.close();
     second.close();
+    await Promise.all([a.stop(), b.stop()]);
+  });
+
+  it('would leave a replaced owner everything if nobody fenced it (control)', async () => {
+    const ledger = await freshLedgerTopics(1);
+    const rows = await freshTopic();
+    const records = { shard: 0, ledger, history: `${ledger}.history` };
+    const a = replica('a', ledger);
+    const b = replica('b', ledger);
+    const zombie = await a.take(`${ledger}.0.a`);
+    const owner = await b.take(`${ledger}.0.b`);
+    expect((await owner.commit(tick(rows, 'b', records))).status).toBe('committed');
+    expect((await zombie.commit(tick(rows, 'a', records))).status).toBe('committed');
+    expect(await valuesOf(rows)).toEqual(['tick 7 by a', 'tick 7 by b']);
+    zombie.close();
+    owner.close();
     await Promise.all([a.stop(), b.stop()]);
   });
 

@@ -1,6 +1,7 @@
 // Replicas as processes of their own over one ledger, the faults they are given, and the count of what they published: each
 // (job, slot, row) as Kafka's Java client reads it, read_committed.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -163,6 +164,17 @@ export async function createFleet(options: FleetOptions): Promise<Fleet> {
       await Promise.all(replicas.map(({ ended }) => Promise.race([ended, sleep(15_000)])));
       for (const replica of replicas) if (replica.alive) replica.kill('SIGKILL');
       await Promise.all(replicas.map(({ ended }) => ended));
+      // For looking into what happened.
+      const file = process.env['PGTALLY_FAULT_LOG'];
+      const all = replicas.flatMap(({ name, events }) => events.map((event) => ({ replica: name, ...event })));
+      if (file)
+        writeFileSync(
+          file,
+          all
+            .sort((a, b) => a.at - b.at)
+            .map((event) => `${JSON.stringify(event)}\n`)
+            .join(''),
+        );
     },
     async count() {
       const values = (await readTopic(rows, { bootstrap: direct })).map(({ value }) => value?.toString() ?? '');

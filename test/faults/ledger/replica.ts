@@ -28,7 +28,7 @@ export interface ReplicaOptions {
     readonly signal: 'SIGKILL' | 'SIGSTOP';
     readonly delay: number;
   };
-  /** Transactional ids that nobody else has: fencing is off. */
+  /** Without transactions, and so without fencing. */
   readonly unfenced?: boolean;
   /** The process's clock is wrong by so many ms: in all but when slots are due, which the test needs. */
   readonly heartbeatClock?: number;
@@ -73,16 +73,14 @@ async function main(options: ReplicaOptions): Promise<void> {
     settings: { topic: options.ledger, shards: options.shards },
     self: options.name,
     longestTimeout: 5000,
-    ...(options.unfenced ? { transactionalId: (shard: number) => `${options.ledger}.${shard}.${options.name}` } : {}),
-    log: (level, message, fields) => level !== 'debug' && tell({ event: 'log', level, message, fields }),
+    delivery: options.unfenced ? 'at_least_once' : 'exactly_once',
+    log: (level, message, fields) => tell({ event: 'log', level, message, fields }),
     onStep: async (step) => {
       const { fault } = options;
       if (step !== fault?.step || ++seen !== fault.nth) return;
       if (fault.delay > 0) await sleep(fault.delay);
       tell({ event: 'fault', step });
       process.kill(process.pid, fault.signal);
-      // A signal to oneself is delivered a moment later: nothing more is done before.
-      await sleep(50);
     },
   });
   const running = new Set<string>();
