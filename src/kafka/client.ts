@@ -8,13 +8,14 @@ import { kafkaFailure } from './errors.ts';
 import { loadKafkajs } from './kafkajs.ts';
 import type { KafkajsConnectionOptions, KafkajsLogEntry } from './kafkajs-types.ts';
 import { saslMechanism } from './security.ts';
+import { createSeeds } from './seeds.ts';
 import { CLOSED_TEXT, createSockets } from './sockets.ts';
 
 /** Below the transaction timeout of 10 s, so that a lost answer is noticed while its transaction can still be ended. */
 export const REQUEST_TIMEOUT: Milliseconds = 4500;
-export const CONNECTION_TIMEOUT: Milliseconds = 2000;
+const CONNECTION_TIMEOUT: Milliseconds = 2000;
 /** kafkajs's retries inside one call; a transactional producer sets `retries: 0` (ledger.md, Several brokers). */
-export const RETRY = { initialRetryTime: 30, maxRetryTime: 1000, retries: 5, factor: 0.2, multiplier: 2 } as const;
+const RETRY = { initialRetryTime: 30, maxRetryTime: 1000, retries: 5, factor: 0.2, multiplier: 2 } as const;
 
 export interface KafkaLogEntry {
   readonly level: 'error' | 'warn' | 'info' | 'debug';
@@ -53,7 +54,8 @@ export function createKafkaClient(settings: KafkaSettings, options: KafkaClientO
   const { library, internals } = loadKafkajs();
   const brokers = settings.brokers.map(parseBroker);
   const clientId = options.clientIdSuffix ? `${settings.clientId}-${options.clientIdSuffix}` : settings.clientId;
-  const sockets = createSockets(settings.tls, CONNECTION_TIMEOUT);
+  const seeds = createSeeds(brokers);
+  const sockets = createSockets(settings.tls, CONNECTION_TIMEOUT, seeds);
   const level = options.onLog ? library.logLevel.WARN : library.logLevel.NOTHING;
   const logCreator = () => (entry: KafkajsLogEntry) => forwardLog(entry, options.onLog);
   const shared = {
@@ -71,7 +73,14 @@ export function createKafkaClient(settings: KafkaSettings, options: KafkaClientO
     brokers,
     clientId,
     kafka: neverCreatingTopics(
-      new library.Kafka({ ...shared, brokers, retry: RETRY, logLevel: level as logLevel, logCreator }),
+      // A list of one, since kafkajs counts on through the list it is given, whatever that is by then.
+      new library.Kafka({
+        ...shared,
+        brokers: () => [seeds.next()],
+        retry: RETRY,
+        logLevel: level as logLevel,
+        logCreator,
+      }),
     ),
     connectionOptions: { ...shared, logger: internals.createLogger({ level, logCreator }) },
     failure: (error, doing, topic) => kafkaFailure(error, doing, brokers, topic),

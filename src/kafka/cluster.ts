@@ -42,12 +42,13 @@ export function newCluster(client: KafkaClient, options: ClusterOptions = {}): C
   const seeds = client.brokers.map(splitAddress);
   const brokers = new Map<number, BrokerAddress>();
   const peers = new Map<string, Promise<Peer>>();
-  const sockets = new Set<Socket>();
+  const sockets = new Map<Socket, string>();
+  const failedAt = new Map<string, number>();
   let closed = false;
 
   const socketFactory: KafkajsSocketFactory = (request) => {
     const socket = client.connectionOptions.socketFactory(request);
-    sockets.add(socket);
+    sockets.set(socket, nameOf(request));
     socket.once('close', () => sockets.delete(socket));
     if (closed) socket.destroy(closedError());
     return socket;
@@ -56,7 +57,7 @@ export function newCluster(client: KafkaClient, options: ClusterOptions = {}): C
   /** The one connection to an address, made anew when it was lost; callers at the same time share it. */
   const peerAt = async (address: Address): Promise<Peer> => {
     if (closed) throw closedError();
-    const name = `${address.host}:${address.port}`;
+    const name = nameOf(address);
     const existing = peers.get(name);
     if (existing) {
       const peer = await existing;
@@ -77,14 +78,25 @@ export function newCluster(client: KafkaClient, options: ClusterOptions = {}): C
 
   const send = async <Answer>(address: Address, make: RequestMaker<Answer>): Promise<Answer> => {
     const { connection, versions } = await peerAt(address);
-    return connection.send(make(versions));
+    try {
+      return await connection.send(make(versions));
+    } catch (error) {
+      // kafkajs keeps a connection on which nothing came back; the next request would wait behind the lost one.
+      if ((error as Error).name === 'KafkaJSRequestTimeoutError') drop(nameOf(address));
+      throw error;
+    }
   };
 
-  /** Known brokers and the configured addresses, those with a connection first. */
+  const drop = (name: string): void => {
+    peers.delete(name);
+    for (const [socket, of] of sockets) if (of === name) socket.destroy(closedError());
+  };
+
+  /** Known brokers and the configured addresses: those with a connection first, those that failed last at the end. */
   const candidates = (): Address[] => {
-    const all = new Map([...seeds, ...brokers.values()].map((address) => [`${address.host}:${address.port}`, address]));
-    const connected = [...all].filter(([name]) => peers.has(name));
-    return [...connected, ...[...all].filter(([name]) => !peers.has(name))].map(([, address]) => address);
+    const all = new Map([...seeds, ...brokers.values()].map((address) => [nameOf(address), address]));
+    const rank = (name: string): number => (peers.has(name) ? -1 : (failedAt.get(name) ?? 0));
+    return [...all].sort(([a], [b]) => rank(a) - rank(b)).map(([, address]) => address);
   };
 
   const request = async <Answer>(node: number | 'any', make: RequestMaker<Answer>): Promise<Answer> => {
@@ -95,6 +107,7 @@ export function newCluster(client: KafkaClient, options: ClusterOptions = {}): C
         return await send(address, make);
       } catch (error) {
         failures.push(client.failure(error, ''));
+        failedAt.set(nameOf(address), performance.now());
         if (closed) break;
       }
     }
@@ -111,11 +124,11 @@ export function newCluster(client: KafkaClient, options: ClusterOptions = {}): C
     },
     addressOf: (node) => {
       const broker = brokers.get(node);
-      return broker ? `${broker.host}:${broker.port}` : `broker ${node}`;
+      return broker ? nameOf(broker) : `broker ${node}`;
     },
     close: () => {
       closed = true;
-      for (const socket of sockets) socket.destroy(closedError());
+      for (const socket of sockets.keys()) socket.destroy(closedError());
       peers.clear();
     },
   };
@@ -124,6 +137,10 @@ export function newCluster(client: KafkaClient, options: ClusterOptions = {}): C
 interface Address {
   readonly host: string;
   readonly port: number;
+}
+
+function nameOf({ host, port }: Address): string {
+  return `${host}:${port}`;
 }
 
 function splitAddress(broker: string): Address {
@@ -172,7 +189,7 @@ function mostTelling(failures: readonly Failure[], asked: readonly Address[]): F
   const [first, second] = failures;
   if (final || !first) return final ?? codeFailure('BROKER_NOT_AVAILABLE', '');
   if (!second) return first;
-  const names = asked.map(({ host, port }) => `${host}:${port}`).join(', ');
+  const names = asked.map(nameOf).join(', ');
   return new Failure(`kafka: none of ${names} answers: ${first.message.replace(/^kafka: /, '')}`, {
     kind: first.kind,
     retryable: true,

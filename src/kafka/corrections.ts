@@ -1,5 +1,7 @@
 // Defects of kafkajs 2.2.4 that no option of it avoids, corrected in the modules themselves before they are used. Each
 // correction is checked at every start; test/kafka/read/corrections.test.ts shows each defect without it.
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { Failure } from '../model/failure.ts';
 import { recordBatchWith } from './batch-head.ts';
 import { crc32c } from './crc32c.ts';
@@ -21,6 +23,15 @@ interface RequestQueue {
   readonly pending: readonly unknown[];
   checkPendingRequests(): void;
 }
+
+/** The parts of kafkajs's Broker that the correction uses. */
+interface Broker {
+  readonly brokerAddress: string;
+  readonly connectionPool: { readonly pool: readonly { readonly socket?: Socket }[] };
+  disconnect(): Promise<void>;
+}
+
+type Connect = (this: Broker) => Promise<void>;
 
 interface Message {
   readonly offset: string;
@@ -55,6 +66,8 @@ const CHECKSUM = 'kafkajs/src/protocol/recordBatch/crc32C';
 const ENCODER = 'kafkajs/src/protocol/encoder';
 const RECORD_BATCH = 'kafkajs/src/protocol/recordBatch/v0';
 const FILTER = 'kafkajs/src/consumer/filterAbortedMessages';
+const BROKER = 'kafkajs/src/broker';
+const ERRORS = 'kafkajs/src/errors';
 const REQUEST_QUEUE = 'kafkajs/src/network/requestQueue';
 
 const CORRECTIONS: readonly Correction[] = [
@@ -89,6 +102,14 @@ const CORRECTIONS: readonly Correction[] = [
     defect: 'aborted records of nested transactions reach read_committed readers',
     install: (require) => replace(require, FILTER, dropAborted),
     holds: (require) => require(FILTER) === dropAborted,
+  },
+  {
+    defect: 'a broker that accepts connections and does not answer counts as connected',
+    install: (require) => {
+      const { prototype } = require(BROKER) as { prototype: { connect: Connect } };
+      prototype.connect = connectOrGiveUp(prototype.connect, require(ERRORS).KafkaJSConnectionError);
+    },
+    holds: (require) => require(BROKER).prototype.connect.name === 'connectAnswered',
   },
   {
     defect: 'every idle connection wakes the process each millisecond',
@@ -156,6 +177,28 @@ function dropAborted({
 
 /** The type in a control record's key: version INT16, type INT16 (0 abort, 1 commit; KIP-98). */
 const ABORT_MARKER = 0;
+
+/**
+ * kafkajs's `Broker.connect`, which leaves the socket open when the first question (ApiVersions) is not answered in time: the
+ * retry then finds it connected, and every request after that fails with "Broker not connected". As a connection error the
+ * silence makes kafkajs try another of the configured brokers.
+ */
+function connectOrGiveUp(
+  original: Connect,
+  ConnectionError: new (message: string, options: { broker: string; code: string }) => Error,
+): Connect {
+  return async function connectAnswered(): Promise<void> {
+    try {
+      await original.call(this);
+    } catch (error) {
+      if ((error as Error).name !== 'KafkaJSRequestTimeoutError') throw error;
+      const open = this.connectionPool.pool.flatMap(({ socket }) => (socket && !socket.closed ? [socket] : []));
+      await Promise.all(open.map((socket) => once(socket.destroy(), 'close')));
+      await this.disconnect();
+      throw new ConnectionError('Connection timeout', { broker: this.brokerAddress, code: 'ETIMEDOUT' });
+    }
+  };
+}
 
 /** How soon a throttled queue that should be free by now is looked at again. */
 const RECHECK_MS = 10;

@@ -42,10 +42,18 @@ export interface FetchLane {
 /** While a partition is held back by its callback, the others' long wait may not keep it from being fetched again. */
 const WAIT_WHILE_HELD: Milliseconds = 20;
 
+/** For an answer beyond its wait for records. After one that did not come in time: twice as long, for a quarter as much. */
+const FETCH_TIMEOUT: Milliseconds = 4500;
+const MOST_CAUTION = 4;
+/** `code` of a request whose answer did not come in time. */
+const TIMED_OUT = 'KafkaJSRequestTimeoutError';
+
 /** A lane without partitions; it fetches as soon as it has some. */
 export function openLane(options: LaneOptions): FetchLane {
   const feeds = new Set<PartitionFeed>();
   let turn = 0;
+  /** How often in a row, more or less, an answer did not come whole in time: the line may be slow. */
+  let caution = 0;
   let closed = false;
   let signal: (() => void) | undefined;
 
@@ -68,43 +76,51 @@ export function openLane(options: LaneOptions): FetchLane {
     }
   };
 
+  const timeout = () => FETCH_TIMEOUT * 2 ** caution;
+
+  const makeRequest = (ready: readonly PartitionFeed[], room: Bytes) => {
+    // Only the first partition of a request is sure to get a whole batch, so each is first in its turn (KIP-74).
+    const first = turn++ % ready.length;
+    const order = [...ready.slice(first), ...ready.slice(0, first)];
+    const held = ready.length < feeds.size;
+    const maxWait = order.some(({ awaited }) => awaited) ? 0 : held ? WAIT_WHILE_HELD : options.maxWait;
+    return fetchRequest({
+      topic: options.topic,
+      isolation: options.isolation,
+      maxWait,
+      maxBytes: Math.ceil(room / 4 ** caution),
+      timeout: maxWait + timeout(),
+      partitions: order.map(({ partition, fetchOffset }) => ({
+        partition,
+        offset: fetchOffset ?? 0,
+        maxBytes: Math.ceil(options.partitionBytes / 4 ** caution),
+      })),
+    });
+  };
+
   const run = async () => {
     while (!closed) {
       for (const feed of feeds) if (feed.ended) feeds.delete(feed);
       options.onProgress();
+      let answered: { readonly partitions: readonly FetchedPartition[] } | undefined;
       const room = options.maxBytes - [...feeds].reduce((total, { waitingBytes }) => total + waitingBytes, 0);
       const ready = room > 0 ? [...feeds].filter((feed) => !feed.full) : [];
       if (ready.length === 0) {
         await idle();
         continue;
       }
-      // Only the first partition of a request is sure to get a whole batch, so each is first in its turn (KIP-74).
-      const first = turn++ % ready.length;
-      const order = [...ready.slice(first), ...ready.slice(0, first)];
-      const held = ready.length < feeds.size;
-      const maxWait = order.some(({ awaited }) => awaited) ? 0 : held ? WAIT_WHILE_HELD : options.maxWait;
       const begun = performance.now();
       try {
-        const { partitions } = await options.cluster.request(
-          options.node,
-          fetchRequest({
-            topic: options.topic,
-            isolation: options.isolation,
-            maxWait,
-            maxBytes: room,
-            partitions: order.map(({ partition, fetchOffset }) => ({
-              partition,
-              offset: fetchOffset ?? 0,
-              maxBytes: options.partitionBytes,
-            })),
-          }),
-        );
-        if (!closed) accept(partitions, begun);
+        answered = await options.cluster.request(options.node, makeRequest(ready, room));
+        if (performance.now() - begun < timeout() / 2) caution = Math.max(0, caution - 1);
       } catch (error) {
+        const failure = error as Failure;
+        if (failure.code === TIMED_OUT) caution = Math.min(caution + 1, MOST_CAUTION);
         const lost = [...feeds];
         feeds.clear();
-        for (const feed of lost) options.onUnreachable(feed, error as Failure);
+        for (const feed of lost) options.onUnreachable(feed, failure);
       }
+      if (answered && !closed) accept(answered.partitions, begun);
     }
   };
 

@@ -94,8 +94,9 @@ export function createPlacement(options: PlacementOptions): Placement {
     while (homeless.size > 0 && !closed) {
       const now = performance.now();
       const wait = Math.min(...[...homeless].map((feed) => (troubled.get(feed)?.due ?? now) - now));
-      // Only `close` ends the wait early, and the loop sees that.
-      if (wait > 0) await sleep(wait, undefined, { signal: closing.signal }).catch(() => undefined);
+      // In short naps: another partition may come due sooner. Only `close` ends one early, and the loop sees that.
+      if (wait > 0)
+        await sleep(Math.min(wait, FIRST_RETRY), undefined, { signal: closing.signal }).catch(() => undefined);
       const due = [...homeless].filter((feed) => (troubled.get(feed)?.due ?? 0) <= performance.now());
       if (due.length > 0 && !closed) for (const [feed, failure] of await place(due)) lose(feed, failure);
     }
@@ -185,8 +186,7 @@ export function createPlacement(options: PlacementOptions): Placement {
         ...options,
         node,
         onRead: (feed) => {
-          troubled.delete(feed);
-          reported = '';
+          if (troubled.delete(feed)) reported = '';
         },
         onRefused: (feed, code) => {
           const name = errorName(code);

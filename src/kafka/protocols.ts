@@ -39,6 +39,8 @@ export interface FetchRequest {
   readonly isolation: Isolation;
   readonly maxWait: Milliseconds;
   readonly maxBytes: Bytes;
+  /** For the answer to come, whole; the connection's own request timeout where that is longer. */
+  readonly timeout: Milliseconds;
 }
 
 /** Fetch (key 1) of one topic's partitions, without a fetch session. */
@@ -62,7 +64,8 @@ export function fetchRequest(fields: FetchRequest): RequestMaker<FetchAnswer> {
       ],
     });
     const { apiVersion } = protocol.request;
-    return { ...protocol, response: answer((decoder) => decodeFetch(decoder, apiVersion)) };
+    const response = answer((decoder) => decodeFetch(decoder, apiVersion));
+    return { ...protocol, response, requestTimeout: fields.timeout };
   };
 }
 

@@ -52,7 +52,7 @@ export function saslMechanism(settings: SaslSettings, internals: KafkajsInternal
 }
 
 /** The password itself, or the content of its file without the line break at its end. Throws a Failure (`authentication`). */
-export function readPassword(source: SecretSource): string {
+function readPassword(source: SecretSource): string {
   if ('value' in source) return source.value;
   try {
     return readFileSync(source.file, 'utf8').replace(/\r?\n$/, '');

@@ -12,7 +12,7 @@ const KEEP_ALIVE_DELAY: Milliseconds = 60_000;
 const ABANDON_AFTER: Milliseconds = 100;
 
 /** `code` of the error that a socket ends with when we close it ourselves. */
-export const CLOSED_CODE = 'ECLOSED';
+const CLOSED_CODE = 'ECLOSED';
 /** Its message, by which kafkajs's log of it is known. */
 export const CLOSED_TEXT = 'the connection was closed by pgtally';
 
@@ -23,13 +23,26 @@ export interface Sockets {
   destroy(): void;
 }
 
+/** Told how connections go, by `host:port`. */
+export interface ConnectionWatch {
+  /** Something came from the broker. */
+  answered(broker: string): void;
+  /** The connection ended, and nothing ever came. */
+  failed(broker: string): void;
+}
+
 /** Sockets to brokers under `tls` (absent: plain), each given up when not connected within `connectionTimeout`. */
-export function createSockets(tls: KafkaSettings['tls'], connectionTimeout: Milliseconds): Sockets {
+export function createSockets(
+  tls: KafkaSettings['tls'],
+  connectionTimeout: Milliseconds,
+  watch: ConnectionWatch,
+): Sockets {
   const open = new Set<Socket>();
   return {
     factory: (request) => {
       const socket = openSocket(request, tls);
       open.add(socket);
+      watchSocket(socket, `${request.host}:${request.port}`, watch);
       const abandon = setTimeout(() => socket.destroy(), connectionTimeout + ABANDON_AFTER);
       abandon.unref();
       socket.once(tls ? 'secureConnect' : 'connect', () => clearTimeout(abandon));
@@ -48,6 +61,21 @@ export function createSockets(tls: KafkaSettings['tls'], connectionTimeout: Mill
 /** What a socket that we close ends with, so that whoever waits on it fails at once. */
 export function closedError(): Error {
   return Object.assign(new Error(CLOSED_TEXT), { code: CLOSED_CODE });
+}
+
+function watchSocket(socket: Socket, broker: string, watch: ConnectionWatch): void {
+  let over = false;
+  socket.once('data', () => {
+    over = true;
+    watch.answered(broker);
+  });
+  socket.once('error', (error: NodeJS.ErrnoException) => {
+    if (over || error.code === CLOSED_CODE) over = true;
+    else watch.failed(broker);
+  });
+  socket.once('close', () => {
+    if (!over) watch.failed(broker);
+  });
 }
 
 function openSocket({ host, port, onConnect }: KafkajsSocketRequest, tls: KafkaSettings['tls']): Socket {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { KafkaClient } from '../../src/kafka/client.ts';
 import { type Cluster, newCluster } from '../../src/kafka/cluster.ts';
@@ -7,7 +8,9 @@ import { createTopicShapes } from '../../src/kafka/topic-shapes.ts';
 import { createTopic, describeTopic, listTopics } from '../../src/kafka/topics.ts';
 import type { Failure } from '../../src/model/failure.ts';
 import { clientOf } from '../kafka/read/support.ts';
+import { startKafka } from '../stack/kafka-broker.ts';
 import { type KafkaCluster, startKafkaCluster } from '../stack/kafka-cluster.ts';
+import { startProxy } from '../stack/proxy.ts';
 
 let brokers: KafkaCluster;
 let client: KafkaClient;
@@ -129,6 +132,73 @@ describe('a topic with a leaderless partition', () => {
     await broker?.restart();
     await Promise.all(lost.map((partition) => reader.untilFresh(partition, performance.now())));
     expect(seen.sort()).toEqual(['p0', 'p1', 'p2']);
+    await reader.stop();
+  });
+});
+
+describe('a slow line', () => {
+  it('is read over in smaller pieces, with more time for each', { timeout: 180_000 }, async () => {
+    const proxy = await startProxy('kafka');
+    const node = await startKafka({ listeners: { PLAINTEXT: {}, PROXIED: { advertised: proxy.address } } });
+    proxy.forwardTo(node.listeners.PROXIED ?? '');
+    const near = await clientOf(node.bootstrap);
+    const admin = newCluster(near);
+    await createTopic(admin, { name: 'slow', partitions: 1, config: {} });
+    const producer = near.kafka.producer();
+    await producer.connect();
+    for (const index of numbers(12)) {
+      await producer.send({ topic: 'slow', messages: [{ key: String(index), value: randomBytes(80_000) }] });
+    }
+    await producer.disconnect();
+    admin.close();
+    near.close();
+    // A whole answer of 1 MB would take 16 s.
+    proxy.setRate(60_000);
+    const far = await clientOf(proxy.address);
+    const seen: string[] = [];
+    const interruptions: Failure[] = [];
+    await readToEnd(far, {
+      topic: 'slow',
+      from: 'beginning',
+      patience: 60_000,
+      onRecords: ({ records }) => void seen.push(...records.map(({ key }) => String(key))),
+      onInterrupted: (failure) => interruptions.push(failure),
+    });
+    expect(seen).toEqual(numbers(12).map(String));
+    expect(interruptions[0]?.message).toContain('did not answer in time');
+    far.close();
+    await node.discard();
+    await proxy.stop();
+  });
+});
+
+describe('a broker that is frozen', () => {
+  it('is left for the new leader, and the reader goes on when it thaws', { timeout: 180_000 }, async () => {
+    const topic = 'frozen';
+    await createTopic(cluster, { name: topic, partitions: 3, replication: 3, config: {} });
+    const seen: string[] = [];
+    const reader = await openReader(client, {
+      topic,
+      from: 'beginning',
+      onRecords: ({ records }) => void seen.push(...records.map(({ value }) => String(value))),
+    });
+    const producer = client.kafka.producer({ retry: { retries: 50, maxRetryTime: 300 } });
+    await producer.connect();
+    const pid = brokers.brokers[0]?.pid() ?? 0;
+    process.kill(pid, 'SIGSTOP');
+    const sent: string[] = [];
+    for (const round of numbers(2)) {
+      for (const partition of numbers(3)) {
+        const value = `${round}-${partition}`;
+        sent.push(value);
+        await producer.send({ topic, messages: [{ partition, value }] });
+      }
+      const since = performance.now();
+      await Promise.all(numbers(3).map((partition) => reader.untilFresh(partition, since)));
+      expect([...new Set(seen)].sort()).toEqual([...sent].sort());
+      if (round === 0) process.kill(pid, 'SIGCONT');
+    }
+    await producer.disconnect();
     await reader.stop();
   });
 });

@@ -1,43 +1,17 @@
 import { createRequire } from 'node:module';
-import { Worker } from 'node:worker_threads';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import type { Transaction } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { KafkaClient } from '../../../src/kafka/client.ts';
+import { createKafkaClient, type KafkaClient } from '../../../src/kafka/client.ts';
 import { checkCorrections } from '../../../src/kafka/corrections.ts';
 import { crc32c } from '../../../src/kafka/crc32c.ts';
 import { loadKafkajs } from '../../../src/kafka/kafkajs.ts';
 import { freshTopic, kafkaBootstrap, readTopic } from '../../stack/for-tests.ts';
-import { type KafkaNode, startKafka } from '../../stack/kafka-broker.ts';
 import { encodeBatch } from './encode-batch.ts';
+import { type Consumed, withCorrected, withStock } from './stock-kafkajs.ts';
 import { clientOf, readAll, values } from './support.ts';
 
 const require = createRequire(import.meta.url);
-const SCENARIOS = new URL('./kafkajs-scenarios.cjs', import.meta.url);
-
-interface Consumed {
-  readonly values: readonly (string | null)[];
-  readonly fetches: number;
-}
-
-/** A scenario with kafkajs as it was published. */
-function withStock<Answer>(scenario: string, options: object = {}): Promise<Answer> {
-  // The stack of a main thread; a worker's is four times as large.
-  const worker = new Worker(SCENARIOS, { workerData: { scenario, options }, resourceLimits: { stackSizeMb: 1 } });
-  return new Promise((resolve, reject) => {
-    worker.once('error', reject);
-    worker.once('message', ({ answer, error }: { answer: Answer; error?: string }) => {
-      if (error === undefined) resolve(answer);
-      else reject(new Error(error));
-      void worker.terminate();
-    });
-  });
-}
-
-/** The same with the corrected one. */
-function withCorrected<Answer>(scenario: string, options: object = {}): Promise<Answer> {
-  loadKafkajs();
-  return require(SCENARIOS.pathname)[scenario](options);
-}
 
 let client: KafkaClient;
 let bootstrap: string;
@@ -137,71 +111,6 @@ describe('large batches', () => {
   });
 });
 
-describe('compaction', () => {
-  let broker: KafkaNode;
-  let compacting: KafkaClient;
-  beforeAll(async () => {
-    broker = await startKafka({ properties: { 'log.cleaner.backoff.ms': 100 } });
-    compacting = await clientOf(broker.bootstrap);
-  });
-  afterAll(async () => {
-    compacting.close();
-    await broker.discard();
-  });
-
-  /** A topic whose first segment is one batch without a record: its only key was written again in the next segment. */
-  async function topicWithEmptiedBatch(): Promise<string> {
-    const topic = 'compacted';
-    const admin = compacting.kafka.admin();
-    await admin.connect();
-    const config = {
-      'cleanup.policy': 'compact',
-      'segment.bytes': '1048576',
-      'max.message.bytes': '900000',
-      'min.cleanable.dirty.ratio': '0.001',
-    };
-    const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
-    await admin.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor: 1, configEntries }] });
-    await admin.disconnect();
-    // More than half a segment each, so that the next one opens a new segment and the cleaner cannot merge them.
-    const padding = 'x'.repeat(600_000);
-    for (const [key, value] of [
-      ['k', 'first'],
-      ['k', 'second'],
-      // Only to close the segment before it: the cleaner never touches the last one.
-      ['other', 'third'],
-    ]) {
-      const producer = compacting.kafka.producer({ idempotent: true, maxInFlightRequests: 1 });
-      await producer.connect();
-      await producer.send({
-        topic,
-        messages: [{ key, value: `${value} ${padding}` } as { key: string; value: string }],
-      });
-      await producer.disconnect();
-    }
-    for (const end = Date.now() + 20_000; Date.now() < end; ) {
-      const [first] = await readAll(compacting, topic, { isolation: 'read_uncommitted', limit: 1 });
-      if (first && first.offset > 0) return topic;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    throw new Error('the cleaner did not empty the first batch within 20 s');
-  }
-
-  it('leaves an empty batch, which kafkajs fetches for ever', { timeout: 40_000 }, async () => {
-    const topic = await topicWithEmptiedBatch();
-    const firstWords = (texts: readonly (string | null | undefined)[]) => texts.map((text) => text?.split(' ')[0]);
-    const expected = firstWords(values(await readAll(compacting, topic)));
-    expect(expected).toEqual(['second', 'third']);
-    const options = { bootstrap: broker.bootstrap, topic, expected: expected.length };
-    const stock = await withStock<Consumed>('consume', { ...options, patience: 2000 });
-    expect(stock.values).toEqual([]);
-    // At full speed: it would be 20 if each waited for records.
-    expect(stock.fetches).toBeGreaterThan(100);
-    const corrected = await withCorrected<Consumed>('consume', options);
-    expect(firstWords(corrected.values)).toEqual(expected);
-  });
-});
-
 describe('the request queue', () => {
   it('wakes nobody while it is idle and sets no timer in the past; that of kafkajs does both', async () => {
     const stock = await withStock<{ checks: number; negative: number }>('wakeUps');
@@ -212,6 +121,47 @@ describe('the request queue', () => {
 
   it('sends what was held back once the broker throttles no more', async () => {
     expect(await withCorrected('throttled')).toEqual({ sent: true });
+  });
+});
+
+describe('a broker that accepts connections and never answers', () => {
+  let silent: Server;
+  let connections = 0;
+  beforeAll(async () => {
+    silent = createServer((socket) => {
+      connections++;
+      socket.on('error', () => undefined);
+      socket.resume();
+    });
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  });
+  afterAll(() => void silent.close());
+
+  const address = () => `127.0.0.1:${(silent.address() as AddressInfo).port}`;
+
+  it('is passed over for the next one; kafkajs takes it for connected and fails ever after', async () => {
+    const topic = await freshTopic();
+    const options = { brokers: [address(), bootstrap], topic };
+    expect(await withStock('silentSeed', options)).toEqual({ error: 'Broker not connected' });
+    expect(await withCorrected('silentSeed', options)).toEqual({ sent: true });
+  });
+
+  it('is not tried first again by the same client', async () => {
+    const topic = await freshTopic();
+    const two = createKafkaClient(
+      { brokers: [address(), bootstrap], clientId: 'test', compression: 'none' },
+      { requestTimeout: 300 },
+    );
+    connections = 0;
+    for (let n = 0; n < 3; n++) {
+      const producer = two.kafka.producer();
+      await producer.connect();
+      await producer.send({ topic, messages: [{ value: 'v' }] });
+      await producer.disconnect();
+    }
+    expect(connections).toBe(1);
+    expect(await readAll(two, topic)).toHaveLength(3);
+    two.close();
   });
 });
 

@@ -101,6 +101,22 @@ async function throttled() {
   return answer;
 }
 
+/** What becomes of a send by a producer whose first broker accepts connections and never answers. */
+async function silentSeed({ brokers, topic }) {
+  const { Kafka, logLevel } = require('kafkajs');
+  const settings = { connectionTimeout: 300, requestTimeout: 300, retry: { retries: 2, initialRetryTime: 20 } };
+  const kafka = new Kafka({ brokers, logLevel: logLevel.NOTHING, clientId: 'scenario', ...settings });
+  const producer = kafka.producer();
+  try {
+    await producer.connect();
+    await producer.send({ topic, messages: [{ value: 'v' }] });
+    await producer.disconnect();
+    return { sent: true };
+  } catch (error) {
+    return { error: `${error.message}` };
+  }
+}
+
 /** How many messages the decoder of a Fetch answer's `records` field finds in these bytes. */
 async function decode({ bytes }) {
   const Decoder = require('kafkajs/src/protocol/decoder');
@@ -114,7 +130,7 @@ async function decode({ bytes }) {
   }
 }
 
-const scenarios = { consume, decode, wakeUps, throttled };
+const scenarios = { consume, decode, silentSeed, wakeUps, throttled };
 module.exports = scenarios;
 
 if (parentPort && workerData?.scenario) {
