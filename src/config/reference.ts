@@ -67,10 +67,10 @@ function innerFields(field: Field, path: string): Fields {
 
 function facts(field: Field): string {
   const kind = sentence(kindOf(field));
-  if (field.required) return `*${kind}. Required.*`;
+  if (field.required) return `_${kind}. Required._`;
   if (field.default !== undefined && !isEmptyObject(field.default))
-    return `*${kind}. Default: \`${inline(field.default)}\`.*`;
-  return field.absent === undefined ? `*${kind}.*` : `*${kind}. If absent: ${field.absent}.*`;
+    return `_${kind}. Default: \`${inline(field.default)}\`._`;
+  return field.absent === undefined ? `_${kind}._` : `_${kind}. If absent: ${field.absent}._`;
 }
 
 function kindOf(shape: Shape): string {
@@ -113,7 +113,7 @@ function isEmptyObject(json: Json): boolean {
 }
 
 function inline(json: Json): string {
-  return new Document(json).toString({ lineWidth: 0, flowCollectionPadding: false }).trim();
+  return write(new Document(json)).trim();
 }
 
 function fence(name: string, field: Field, example: Json): string {
@@ -121,5 +121,11 @@ function fence(name: string, field: Field, example: Json): string {
   const value = document.get(name, true);
   if (isCollection(value)) value.flow = true;
   if (isScalar(value) && field.type === 'sql' && field.language === 'cron') value.type = 'QUOTE_DOUBLE';
-  return `\`\`\`yaml\n${document.toString({ lineWidth: 0, flowCollectionPadding: false })}\`\`\``;
+  return `\`\`\`yaml\n${write(document)}\`\`\``;
+}
+
+/** As the formatter of the repository writes it: blanks inside braces, none inside brackets. */
+function write(document: Document): string {
+  const text = document.toString({ lineWidth: 0, flowCollectionPadding: true });
+  return text.replace(/\[ /g, '[').replace(/ \]/g, ']');
 }

@@ -71,7 +71,7 @@ function valuesIn(text: string): WrittenValue[] {
     const [whole, name = ''] = match;
     const before = text.slice(text.lastIndexOf('\n', match.index - 1) + 1, match.index);
     const last = values.at(-1);
-    if (last && !isField(name) && mayBePartOf(last, before, text.slice(match.index))) last.mixed = true;
+    if (last && mayBePartOf(last, before, text.slice(match.index)) && !isField(name)) last.mixed = true;
     else {
       if (last) last.end = match.index;
       const column = before.length;

@@ -287,8 +287,6 @@ describe('files', () => {
   });
 
   it('that cannot be read, or are no text, are problems at the glob that names them', () => {
-    const cwd = writeFiles({ 'pgtally.yaml': `${CONFIG}jobs: jobs/*.yaml\n` });
-    writeFiles({});
     const folder = writeFiles({ 'pgtally.yaml': `${CONFIG}jobs: jobs/*.yaml\n`, 'jobs/a.yaml': JOB });
     writeFileSync(join(folder, 'jobs/b.yaml'), Buffer.from([0x61, 0x3a, 0x20, 0xff, 0xfe]));
     const { problems } = loadProject({ cwd: folder, env: {} });
@@ -299,7 +297,6 @@ describe('files', () => {
         hint: 'save it with the encoding UTF-8',
       },
     ]);
-    expect(cwd).not.toBe(folder);
     if (process.getuid?.() === 0) return;
     chmodSync(join(folder, 'jobs/a.yaml'), 0o000);
     expect(loadProject({ cwd: folder, env: {} }).problems.map(({ message }) => message)).toContain(
