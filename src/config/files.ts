@@ -32,8 +32,16 @@ export function readSource(
     problems.error(`\`${shown}\` is not UTF-8 text`, named, 'save it with the encoding UTF-8');
     return undefined;
   }
-  const secrets: readonly Span[] = options.holdsSecrets ? findSecretValues(text) : findUrlSecrets(text);
-  return { path: shown, text, secrets };
+  let secrets: readonly Span[] | undefined;
+  return {
+    path: shown,
+    text,
+    // Looked for when something is shown of the file: mostly nothing is.
+    get secrets() {
+      secrets ??= options.holdsSecrets ? findSecretValues(text) : findUrlSecrets(text);
+      return secrets;
+    },
+  };
 }
 
 /** As a person in `cwd` would type the path. */

@@ -1,6 +1,6 @@
 // What texts of a certain kind must look like: names, addresses, time zones. A pattern serves the loader and the JSON
 // Schema; a check adds what no pattern can say.
-import { type Complaint, HIDDEN } from './problems.ts';
+import { type Complaint, HIDDEN, holdsSecret, type Place, show } from './problems.ts';
 import { nearest } from './suggest.ts';
 
 export interface Format {
@@ -67,17 +67,15 @@ export const formats = {
   configName: { expects: 'the name of a topic setting', pattern: '^[a-z][a-z0-9.]*$' },
 } as const satisfies Record<string, Format>;
 
-/** What is wrong with a text of this format, or undefined. `shown` is the text as messages may have it. */
-export function checkFormat(name: FormatName, text: string, shown: string): Complaint | undefined {
+/** What is wrong with a text of this format, or undefined. */
+export function checkFormat(name: FormatName, text: string, place: Place): Complaint | undefined {
   const format: Format = formats[name];
   if (format.pattern !== undefined && !patternOf(format.pattern).test(text)) {
-    return {
-      message: `${shown} is not ${format.expects}`,
-      ...(format.hint === undefined ? {} : { hint: format.hint }),
-    };
+    const message = `${show(text, place)} is not ${format.expects}`;
+    return { message, ...(format.hint === undefined ? {} : { hint: format.hint }) };
   }
   const complaint = format.check?.(text);
-  return complaint && shown === HIDDEN ? { message: `${shown} is not ${format.expects}` } : complaint;
+  return complaint && holdsSecret(place) ? { message: `${HIDDEN} is not ${format.expects}` } : complaint;
 }
 
 /** The number of a host's port: `localhost:9092`, `[::1]:9092`. */

@@ -9,10 +9,10 @@ import type { Reading } from './read.ts';
 import { suggest } from './suggest.ts';
 import { swallowedSql } from './swallowed-sql.ts';
 import { expandVariables } from './variables.ts';
-import { expectation, kindOf } from './words.ts';
+import { expectation, kindOf, type Label } from './words.ts';
 
 /** A located value, a SourceText for SQL, or undefined when a problem has been reported. */
-export function readScalar(shape: Shape, written: ScalarNode, label: string, reading: Reading): unknown {
+export function readScalar(shape: Shape, written: ScalarNode, label: Label, reading: Reading): unknown {
   const node = expand(written, reading);
   if (!node) return undefined;
   switch (shape.type) {
@@ -66,29 +66,28 @@ function at(node: ScalarNode, value: unknown): Read & object {
   return located;
 }
 
-function readText(shape: TextShape, node: ScalarNode, label: string, { problems }: Reading): Read {
+function readText(shape: TextShape, node: ScalarNode, label: Label, { problems }: Reading): Read {
   if (typeof node.value !== 'string' && !shape.anyScalar) {
-    problems.error(`${label} must be text, but YAML reads this as ${kindOf(node)}`, node, 'put it in quotes');
+    problems.error(`${label()} must be text, but YAML reads this as ${kindOf(node)}`, node, 'put it in quotes');
     return undefined;
   }
   if (node.text === '' && !shape.mayBeEmpty) {
-    problems.error(`${label} is empty`, node, 'give it a value, or remove the field');
+    problems.error(`${label()} is empty`, node, 'give it a value, or remove the field');
     return undefined;
   }
-  const complaint =
-    shape.format === undefined ? undefined : checkFormat(shape.format, node.text, show(node.text, node));
+  const complaint = shape.format === undefined ? undefined : checkFormat(shape.format, node.text, node);
   if (complaint) problems.error(complaint.message, node, complaint.hint);
   return complaint ? undefined : at(node, node.text);
 }
 
-function readSql(shape: SqlShape, node: ScalarNode, label: string, { problems }: Reading): Read {
+function readSql(shape: SqlShape, node: ScalarNode, label: Label, { problems }: Reading): Read {
   if (typeof node.value !== 'string') {
     const hint = `quote it: \`"${node.text}"\``;
-    problems.error(`${label} must be ${expectation(shape)}, but YAML reads this as ${kindOf(node)}`, node, hint);
+    problems.error(`${label()} must be ${expectation(shape)}, but YAML reads this as ${kindOf(node)}`, node, hint);
     return undefined;
   }
   if (node.text.trim() === '') {
-    problems.error(`${label} is empty`, node, 'give it a value, or remove the field');
+    problems.error(`${label()} is empty`, node, 'give it a value, or remove the field');
     return undefined;
   }
   const swallowed = swallowedSql(node, shape.language ?? 'sql');
@@ -99,14 +98,14 @@ function readSql(shape: SqlShape, node: ScalarNode, label: string, { problems }:
   return sourceTextOf(node);
 }
 
-function readQuantity(shape: QuantityShape, node: ScalarNode, label: string, { problems }: Reading): Read {
+function readQuantity(shape: QuantityShape, node: ScalarNode, label: Label, { problems }: Reading): Read {
   const [parse, format] = shape.type === 'duration' ? [parseDuration, formatDuration] : [parseSize, formatSize];
   const value = parse(node.text);
   if (value === undefined) {
     const bare = /^\d+$/.test(node.text);
     const hint = bare ? `add a unit: \`${node.text}${shape.type === 'duration' ? 's' : ' MiB'}\`` : unitsHint(shape);
     const what = bare ? 'a number without a unit' : show(node.text, node);
-    problems.error(`${label} must be ${expectation(shape)}, not ${what}`, node, hint);
+    problems.error(`${label()} must be ${expectation(shape)}, not ${what}`, node, hint);
     return undefined;
   }
   const minimum = shape.minimum === undefined ? undefined : parse(shape.minimum);
@@ -114,7 +113,7 @@ function readQuantity(shape: QuantityShape, node: ScalarNode, label: string, { p
   if ((minimum !== undefined && value < minimum) || (maximum !== undefined && value > maximum)) {
     const limit =
       maximum !== undefined && value > maximum ? `at most \`${shape.maximum}\`` : `at least \`${shape.minimum}\``;
-    problems.error(`${label} must be ${limit}, not \`${format(value)}\``, node);
+    problems.error(`${label()} must be ${limit}, not \`${format(value)}\``, node);
     return undefined;
   }
   return at(node, value);
@@ -126,24 +125,24 @@ function unitsHint(shape: QuantityShape): string {
     : 'the units are `KiB`, `MiB`, `GiB`, `kB`, `MB`, `GB` and `B`';
 }
 
-function readPercent(node: ScalarNode, label: string, { problems }: Reading): Read {
+function readPercent(node: ScalarNode, label: Label, { problems }: Reading): Read {
   const match = /^(\d{1,3}(?:\.\d+)?) ?%$/.exec(node.text);
   const percent = Number(match?.[1]);
   if (match && percent <= 100) return at(node, percent / 100);
-  problems.error(`${label} must be a percentage from \`0%\` to \`100%\`, not ${show(node.text, node)}`, node);
+  problems.error(`${label()} must be a percentage from \`0%\` to \`100%\`, not ${show(node.text, node)}`, node);
   return undefined;
 }
 
-function readInteger(shape: IntegerShape, node: Expanded, label: string, { problems }: Reading): Read {
+function readInteger(shape: IntegerShape, node: Expanded, label: Label, { problems }: Reading): Read {
   const value = node.expanded && /^[+-]?\d+$/.test(node.text) ? Number(node.text) : node.value;
   if (typeof value !== 'number') {
     const hint = /^\d+$/.test(node.text) ? 'remove the quotes' : undefined;
-    problems.error(`${label} must be a whole number, but this is ${kindOf(node)}`, node, hint);
+    problems.error(`${label()} must be a whole number, but this is ${kindOf(node)}`, node, hint);
     return undefined;
   }
   if (!Number.isInteger(value) || value < shape.minimum || value > shape.maximum) {
     problems.error(
-      `${label} must be a whole number from ${shape.minimum} to ${shape.maximum}, not ${show(node.text, node)}`,
+      `${label()} must be a whole number from ${shape.minimum} to ${shape.maximum}, not ${show(node.text, node)}`,
       node,
     );
     return undefined;
@@ -151,17 +150,17 @@ function readInteger(shape: IntegerShape, node: Expanded, label: string, { probl
   return at(node, value);
 }
 
-function readBoolean(node: Expanded, label: string, { problems }: Reading): Read {
+function readBoolean(node: Expanded, label: Label, { problems }: Reading): Read {
   const value = node.expanded && /^(true|false)$/.test(node.text) ? node.text === 'true' : node.value;
   if (typeof value === 'boolean') return at(node, value);
   const hint = /^(yes|no|on|off)$/i.test(node.text) ? 'YAML 1.2 has only `true` and `false`' : undefined;
-  problems.error(`${label} must be \`true\` or \`false\`, not ${show(node.text, node)}`, node, hint);
+  problems.error(`${label()} must be \`true\` or \`false\`, not ${show(node.text, node)}`, node, hint);
   return undefined;
 }
 
-function readChoice(shape: ChoiceShape, node: ScalarNode, label: string, { problems }: Reading): Read {
+function readChoice(shape: ChoiceShape, node: ScalarNode, label: Label, { problems }: Reading): Read {
   if (shape.of.includes(node.text) && typeof node.value === 'string') return at(node, node.text);
   const hint = suggest(node.text, shape.of, 'the choices are');
-  problems.error(`${label} must be ${expectation(shape)}, not ${show(node.text, node)}`, node, hint);
+  problems.error(`${label()} must be ${expectation(shape)}, not ${show(node.text, node)}`, node, hint);
   return undefined;
 }

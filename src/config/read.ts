@@ -21,7 +21,7 @@ import { readScalar } from './read-scalar.ts';
 import { isSecretKey } from './secrets.ts';
 import { nearest, suggest } from './suggest.ts';
 import type { Environment } from './variables.ts';
-import { isEmptyNode, sayMismatch, shapeAccepts } from './words.ts';
+import { isEmptyNode, type Label, sayMismatch, shapeAccepts } from './words.ts';
 
 export interface Reading {
   readonly problems: Problems;
@@ -33,7 +33,7 @@ export interface Reading {
 export function readValue<S extends Shape>(
   shape: S,
   node: Node,
-  label: string,
+  label: Label,
   reading: Reading,
 ): ValueOf<S> | undefined {
   return readShape(shape, node, label, reading) as ValueOf<S> | undefined;
@@ -55,14 +55,14 @@ export function readObject<F extends Fields>(
   const draft: Record<string, unknown> = {};
   for (const [name, field] of Object.entries<Field>(fields)) {
     const entry = entryOf(node, name);
-    if (entry) draft[name] = readShape(field, entry.value, `\`${name}\``, reading, flowHint(node, entry.value));
+    if (entry) draft[name] = readShape(field, entry.value, () => `\`${name}\``, reading, flowHint(node, entry.value));
     else if (context.inherited?.[name] !== undefined) draft[name] = context.inherited[name];
     else if (field.default !== undefined && !shape.sparse) {
-      draft[name] = readShape(field, nodeOfJson(field.default, defaultPlace(node)), `\`${name}\``, {
+      draft[name] = readShape(field, nodeOfJson(field.default, defaultPlace(node)), () => `\`${name}\``, {
         problems: reading.problems,
       });
     } else if (field.required) {
-      const inside = context.label === undefined ? '' : ` in ${context.label}`;
+      const inside = context.label === undefined ? '' : ` in ${context.label()}`;
       reading.problems.error(`missing field \`${name}\`${inside}`, placeOfMap(node), missingHint(name, field));
     }
   }
@@ -71,7 +71,7 @@ export function readObject<F extends Fields>(
 
 export interface ObjectContext {
   /** Names the object itself where it is a field of another. */
-  readonly label?: string;
+  readonly label?: Label;
   readonly inherited?: Readonly<Record<string, unknown>>;
   readonly elsewhere?: { readonly fields: Fields; readonly because: string } | undefined;
 }
@@ -107,7 +107,7 @@ export function elsewhereOf(shape: EitherShape, chosen: ObjectShape): ObjectCont
   return { fields, because };
 }
 
-function readShape(shape: Shape, node: Node, label: string, reading: Reading, hint?: string): unknown {
+function readShape(shape: Shape, node: Node, label: Label, reading: Reading, hint?: string): unknown {
   if (shape.type === 'either') return readEither(shape, node, label, reading, hint);
   if (!shapeAccepts(shape, node) || isEmptyNode(node)) {
     sayMismatch(shape, node, label, reading.problems, hint);
@@ -121,7 +121,7 @@ function readShape(shape: Shape, node: Node, label: string, reading: Reading, hi
   return node.kind === 'scalar' ? readScalar(shape, node, label, reading) : undefined;
 }
 
-function readEither(shape: EitherShape, node: Node, label: string, reading: Reading, hint?: string): unknown {
+function readEither(shape: EitherShape, node: Node, label: Label, reading: Reading, hint?: string): unknown {
   const chosen = node.kind === 'map' ? chooseObject(shape, node) : undefined;
   const found = chosen ?? Object.entries(shape.of).find(([, candidate]) => shapeAccepts(candidate, node));
   if (!found || isEmptyNode(node)) {
@@ -136,31 +136,37 @@ function readEither(shape: EitherShape, node: Node, label: string, reading: Read
   return value === undefined ? undefined : { as, value };
 }
 
-function readList(shape: ListShape, node: Node, label: string, reading: Reading): unknown {
+function readList(shape: ListShape, node: Node, label: Label, reading: Reading): unknown {
   if (node.kind !== 'list') return undefined;
   if (node.items.length === 0 && !shape.mayBeEmpty) {
-    reading.problems.error(`${label} is an empty list`, node, 'give it an item, or remove the field');
+    reading.problems.error(`${label()} is an empty list`, node, 'give it an item, or remove the field');
     return undefined;
   }
-  const values = node.items.map((item) => readShape(shape.items, item, `an item of ${label}`, reading));
+  const values = node.items.map((item) => readShape(shape.items, item, () => `an item of ${label()}`, reading));
   return locate(
     node,
     values.filter((value) => value !== undefined),
   );
 }
 
-function readMap(shape: MapShape, node: Node, label: string, reading: Reading): unknown {
+function readMap(shape: MapShape, node: Node, label: Label, reading: Reading): unknown {
   if (node.kind !== 'map') return undefined;
   if (node.entries.length === 0 && !shape.mayBeEmpty) {
-    reading.problems.error(`${label} is an empty map`, node, 'give it an entry, or remove the field');
+    reading.problems.error(`${label()} is an empty map`, node, 'give it an entry, or remove the field');
     return undefined;
   }
   reportDuplicates(node, reading);
   const entries: Entry<unknown>[] = [];
   for (const { key, value } of node.entries) {
-    const complaint = checkFormat(shape.names, key.text, show(key.text, key));
+    const complaint = checkFormat(shape.names, key.text, key);
     if (complaint) reading.problems.error(complaint.message, key, complaint.hint);
-    const inner = readShape(shape.values, value, `${show(key.text, key)} in ${label}`, reading, flowHint(node, value));
+    const inner = readShape(
+      shape.values,
+      value,
+      () => `${show(key.text, key)} in ${label()}`,
+      reading,
+      flowHint(node, value),
+    );
     if (!complaint && inner !== undefined) entries.push({ name: { value: key.text, ...placeOf(key) }, value: inner });
   }
   return locate(node, entries);
@@ -184,7 +190,7 @@ function reportUnknown(fields: Fields, node: MapNode, reading: Reading, context:
       reading.problems.error(message, key, 'inside `{…}` put a password that has a comma in quotes');
       continue;
     }
-    const inside = context.label === undefined ? '' : ` in ${context.label}`;
+    const inside = context.label === undefined ? '' : ` in ${context.label()}`;
     reading.problems.error(`unknown field ${show(name, key)}${inside}`, key, unknownHint(name, fields, context));
   }
 }

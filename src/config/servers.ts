@@ -98,7 +98,8 @@ function readServerFile(file: SourceFile, problems: Problems, env: Environment):
   const [root, second] = parseYaml(file, { variables: true }, problems);
   if (second) problems.error('a server file holds one document', second, 'put all servers into one list');
   if (!root) return [];
-  if (root.kind === 'list') return readValue(serverList, root, 'the file', { problems, variables: env })?.value ?? [];
+  if (root.kind === 'list')
+    return readValue(serverList, root, () => 'the file', { problems, variables: env })?.value ?? [];
   problems.error('a server file is a list of servers', root, 'begin each with `- name: …`');
   return [];
 }

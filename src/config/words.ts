@@ -3,6 +3,9 @@ import type { Shape } from './field.ts';
 import type { Node, ScalarNode } from './node.ts';
 import type { Problems } from './problems.ts';
 
+/** Names a value in messages; worked out only when there is one. */
+export type Label = () => string;
+
 /** Whether the node is written as the shape wants: a scalar, a list or a map. Not yet whether its value is right. */
 export function shapeAccepts(shape: Shape, node: Node): boolean {
   if (shape.type === 'either') return Object.values(shape.of).some((candidate) => shapeAccepts(candidate, node));
@@ -51,13 +54,13 @@ export function orList(words: readonly string[]): string {
 }
 
 /** Reports a node that is not what the shape expects. A value is never quoted: it may be a password. */
-export function sayMismatch(shape: Shape, node: Node, label: string, problems: Problems, hint?: string): void {
+export function sayMismatch(shape: Shape, node: Node, label: Label, problems: Problems, hint?: string): void {
   if (node.kind === 'scalar' && node.value === null) {
     sayEmpty(shape, node, label, problems, hint);
     return;
   }
   problems.error(
-    `${label} must be ${expectation(shape)}, but this is ${kindOf(node)}`,
+    `${label()} must be ${expectation(shape)}, but this is ${kindOf(node)}`,
     node,
     hint ?? mismatchHint(shape, node),
   );
@@ -72,16 +75,16 @@ export function kindOf(node: Node): string {
   return node.value === null ? 'empty' : 'text';
 }
 
-function sayEmpty(shape: Shape, node: ScalarNode, label: string, problems: Problems, hint?: string): void {
+function sayEmpty(shape: Shape, node: ScalarNode, label: Label, problems: Problems, hint?: string): void {
   if (node.text === '') {
-    problems.error(`${label} has no value`, node, hint ?? 'give it one, or remove the field');
+    problems.error(`${label()} has no value`, node, hint ?? 'give it one, or remove the field');
     return;
   }
   const written = node.text;
   const quoted = isSql(shape)
     ? `, or quote it where SQL is meant: \`"${written}"\``
     : ', or quote it where text is meant';
-  problems.error(`${label} has no value: YAML reads \`${written}\` as nothing`, node, `remove the field${quoted}`);
+  problems.error(`${label()} has no value: YAML reads \`${written}\` as nothing`, node, `remove the field${quoted}`);
 }
 
 function mismatchHint(shape: Shape, node: Node): string | undefined {

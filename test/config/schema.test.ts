@@ -205,7 +205,7 @@ function readProblems(shape: Shape, value: Json, name: string): string[] {
   const problems = gatherProblems();
   const env = { KAFKA_PASSWORD: 'x', SHARD_PASSWORD: 'x' };
   const place = { file: { path: 'x', text: '' }, span: { start: 0, end: 0 } };
-  readValue(shape, nodeOfJson(value, place), name, { problems, variables: env });
+  readValue(shape, nodeOfJson(value, place), () => name, { problems, variables: env });
   return problems.all.map(({ message }) => message);
 }
 
