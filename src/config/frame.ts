@@ -43,7 +43,7 @@ export function sortProblems(problems: readonly Problem[]): Problem[] {
 }
 
 /** `3 errors, 1 warning`. */
-export function countProblems(problems: readonly Problem[]): string {
+function countProblems(problems: readonly Problem[]): string {
   const count = (severity: Problem['severity']) => problems.filter((problem) => problem.severity === severity).length;
   const parts = [plural(count('error'), 'error'), plural(count('warning'), 'warning')];
   return parts.filter((part) => part !== undefined).join(', ') || 'no problems';
