@@ -34,11 +34,11 @@ export interface IntegerShape {
 }
 
 /** `10%`, read as the fraction 0.1. */
-export interface PercentShape {
+interface PercentShape {
   readonly type: 'percent';
 }
 
-export interface BooleanShape {
+interface BooleanShape {
   readonly type: 'boolean';
 }
 
@@ -89,7 +89,7 @@ export type Shape =
   | ObjectShape
   | EitherShape;
 
-export interface FieldInfo {
+interface FieldInfo {
   /** Markdown, whole sentences. The first one stands in the editor's help. */
   readonly description: string;
   readonly required?: true;

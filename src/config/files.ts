@@ -45,7 +45,7 @@ export function readSource(
 }
 
 /** As a person in `cwd` would type the path. */
-export function displayPath(path: string, cwd: string): string {
+function displayPath(path: string, cwd: string): string {
   const below = relative(cwd, path);
   return below === '' || below.startsWith(`..${sep}`) || below === '..' || isAbsolute(below) ? path : below;
 }

@@ -2,7 +2,7 @@
 // a value can never change the document around it.
 
 /** A reference that cannot be replaced, as a range of the text. */
-export interface BadReference {
+interface BadReference {
   readonly start: number;
   readonly end: number;
   /** Undefined: what stands there is no reference at all. */

@@ -49,7 +49,7 @@ export function expectation(shape: Shape): string {
 }
 
 /** `a, b or c`. */
-export function orList(words: readonly string[]): string {
+function orList(words: readonly string[]): string {
   return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
 }
 
