@@ -178,6 +178,42 @@ function buildProgram(io: CommandIo, finish: (code: number) => void): Command {
       new Option('--exit', 'stop at the end of the topic as it is now'),
     ],
   );
+  command(
+    program,
+    'produce <TOPIC>',
+    'send the lines of stdin to a topic',
+    async () => (await import('./produce.ts')).produce,
+    [
+      new Option('--key-delimiter <TEXT>', 'what stands between key and value in a line; absent: no keys'),
+      new Option('--envelope', 'the lines are what `tail` prints: each record as it was'),
+      new Option('--repartition', 'with --envelope: choose partitions by key'),
+    ],
+  );
+  command(
+    program,
+    'generate <TOPIC>',
+    'send random `uuid;text` rows to a topic',
+    async () => (await import('./generate.ts')).generate,
+    [
+      new Option('--count <N>', 'how many (default: 50; with --rate no end)'),
+      new Option('--every <DURATION>', 'again and again, as in 10s; absent: once'),
+      new Option('--rate <N>', 'so many a second, spread evenly'),
+      new Option('--size <N>', 'random characters of each').default('32'),
+      new Option('--no-key', 'no keys: the whole `uuid;text` is the value'),
+    ],
+  );
+  const ingest = program.command('ingest').description('handle jobs that read topics into tables').exitOverride();
+  command(
+    ingest,
+    'reset <JOB>',
+    'set where an ingest job goes on',
+    async () => (await import('./ingest-reset.ts')).ingestReset,
+    [
+      new Option('--to <WHERE>', 'beginning, end or an offset'),
+      new Option('--partition <N>', 'only this partition'),
+      new Option('--yes', 'do not ask'),
+    ],
+  );
   command(program, 'schema', 'print the JSON Schema of the files', async () => (await import('./schema.ts')).schema, [
     new Option('--of <FILE>', 'which file').choices(['job', 'project', 'servers']).default('job'),
   ]);

@@ -109,6 +109,7 @@ const QUICK: Readonly<Record<ListedColumn, (origin: Origin) => AddText>> = {
       return true;
     },
   envelope: ({ topic, partition }) => {
+    // A name of a topic is ASCII.
     const start = Buffer.from(`{"topic":${JSON.stringify(topic)},"partition":${partition},"offset":`);
     return (record) => {
       const begin = builder.length;

@@ -105,8 +105,8 @@ export function createTextBuilder(): TextBuilder {
       for (let index = 0; index < bytes.length; index++) {
         const code = bytes[index]!;
         or |= code;
-        const escape = ESCAPES[code];
-        if (escape === undefined) {
+        const escaped = ESCAPES[code];
+        if (escaped === undefined) {
           target[to++] = code;
           continue;
         }
@@ -114,7 +114,7 @@ export function createTextBuilder(): TextBuilder {
         // For the rest as well: as if each of its bytes were as long.
         reserve(LONGEST_ESCAPE * (bytes.length - index) + 1);
         target = buffer;
-        for (let byte = 0; byte < escape.length; byte++) target[to++] = escape[byte]!;
+        for (let byte = 0; byte < escaped.length; byte++) target[to++] = escaped[byte]!;
       }
       target[to++] = QUOTE;
       at = to;

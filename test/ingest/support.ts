@@ -67,3 +67,18 @@ export async function send(
 export function numbers(from: number, to: number): string[] {
   return Array.from({ length: to - from }, (_, index) => String(from + index));
 }
+
+/** Deletes the records of a partition below `offset`. */
+export async function deleteRecords(
+  client: KafkaClient,
+  topic: string,
+  partition: number,
+  offset: number,
+): Promise<void> {
+  const admin = client.kafka.admin();
+  await admin.connect();
+  // deleteTopicRecords of kafkajs fails unless its metadata were loaded by another call.
+  await admin.fetchTopicMetadata({ topics: [topic] });
+  await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] });
+  await admin.disconnect();
+}

@@ -10,6 +10,8 @@ export interface CommandOptions {
   /** Added to this process's environment; undefined removes a variable. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly stdin?: string | Buffer;
+  /** The caller writes to `process.stdin` and ends it. */
+  readonly keepStdinOpen?: boolean;
 }
 
 export interface CommandResult {
@@ -62,7 +64,7 @@ export function startPgtally(args: readonly string[], options: CommandOptions = 
   });
   // A command that ends without reading its input breaks this pipe; its result says the rest.
   child.stdin.on('error', () => {});
-  child.stdin.end(options.stdin ?? '');
+  if (!options.keepStdinOpen) child.stdin.end(options.stdin ?? '');
   const result = new Promise<CommandResult>((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', () => guarded.forget(child));
