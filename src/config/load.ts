@@ -65,7 +65,7 @@ interface Built {
 function build(file: SourceFile, path: string, options: LoadOptions, problems: Problems): Built {
   const { cwd, env } = options;
   const folder = dirname(path);
-  const draft = readConfigFields(file, env, problems) ?? {};
+  const draft = readConfigFields(file, env, problems) ?? unreadable(file);
   const found = loadServers(draft.servers?.value ?? [], { folder, cwd, env, problems });
   const serversAreComplete = draft.servers !== undefined && found.complete && !problems.hasErrorIn(draft.servers);
   const jobFiles = readJobFiles(draft, folder, cwd, problems);
@@ -93,6 +93,12 @@ function readConfigFields(file: SourceFile, env: Environment, problems: Problems
     problems.error('this file is empty', { file, span: { start: 0, end: 0 } }, hint);
   }
   return undefined;
+}
+
+/** Where pgtally.yaml cannot be read, the job files in their usual place are checked all the same. */
+function unreadable(file: SourceFile): ProjectDraft {
+  const nowhere = { file, span: { start: 0, end: 0 } };
+  return { jobs: { as: 'glob', value: { value: projectShape.fields.jobs.default, ...nowhere } } };
 }
 
 interface JobFiles {

@@ -304,6 +304,12 @@ describe('files', () => {
     );
   });
 
+  it('of jobs are checked also while pgtally.yaml is no YAML', () => {
+    const text = messages({ 'pgtally.yaml': 'kafka: [\n', 'jobs/a.yaml': `${JOB}x: 1\n` });
+    expect(text).toContain('unknown field `x`');
+    expect(text).not.toContain('no server');
+  });
+
   it('may begin with a byte order mark and have Windows line ends', () => {
     const job = publishJobOf('\ufeffquery: |\r\n  select 1\r\n  as a\r\ntopic: T\r\n');
     expect(job.query.value).toBe('select 1\nas a\n');

@@ -903,7 +903,10 @@ kafka: {brokers: [localhost:9092]}
         ^
       hint: give it at least \`kafka: {brokers: [localhost:9092]}\`
 
-      1 error"
+      pgtally.yaml: warning: no job file matches \`jobs/*.yaml\`
+      hint: put jobs there, or name other files under \`jobs\`
+
+      1 error, 1 warning"
     `);
   });
 
