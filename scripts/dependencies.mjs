@@ -22,6 +22,13 @@ export async function installDependencies() {
   return false;
 }
 
+/** Runs npm to its end. */
+export function runNpm(args) {
+  // npm names its own program to the scripts it runs; `npm` alone may be another one, or none on the search path.
+  const program = process.env.npm_execpath;
+  return program ? capture(process.execPath, [program, ...args]) : capture('npm', args);
+}
+
 /** Runs a program of node_modules to its end, with colours where this terminal has them. */
 export function runProgram(name, args) {
   const colours = process.stdout.isTTY ? { FORCE_COLOR: '1' } : {};

@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { installDependencies, runProgram } from './dependencies.mjs';
+import { installDependencies, runNpm, runProgram } from './dependencies.mjs';
 
 const REPOSITORY = fileURLToPath(new URL('..', import.meta.url));
 const PROGRAMS = { demo: 'demo/main.js', bench: 'bench/main.js', generate: 'src/config/generate.js' };
@@ -32,15 +32,23 @@ async function main() {
   return runCompiled(PROGRAMS[task]);
 }
 
-/** Compiles everything to `.cache/js` and runs a program there in this process, so that a signal needs no passing on. */
+/**
+ * Compiles the command and all else (to `.cache/js`), and runs a program of the latter in this process, so that a signal
+ * needs no passing on.
+ */
 async function runCompiled(name) {
-  // Types are checked by `npm test`; what is wanted here is the start.
-  const { code, output } = await runProgram('tsc', ['-p', 'tsconfig.json', '--noCheck']);
-  const program = join(REPOSITORY, '.cache', 'js', name);
-  if (code !== 0) {
+  const compilers = [
+    // Types are checked by `npm test`; what is wanted here is the start.
+    runProgram('tsc', ['-p', 'tsconfig.json', '--noCheck']),
+    // What demo and bench run as users do.
+    ...(task === 'generate' ? [] : [runNpm(['run', '--silent', 'build'])]),
+  ];
+  for (const { code, output } of await Promise.all(compilers)) {
+    if (code === 0) continue;
     process.stderr.write(output);
     return refuse('the sources do not compile', 'see the messages of the compiler above');
   }
+  const program = join(REPOSITORY, '.cache', 'js', name);
   if (!existsSync(program)) return refuse(`\`${task}\` has no program`, `it would be ${name.replace(/js$/, 'ts')}`);
   process.argv = [process.argv[0], program, ...args];
   await import(pathToFileURL(program).href);
