@@ -42,13 +42,13 @@ export function newCluster(client: KafkaClient, options: ClusterOptions = {}): C
   const seeds = client.brokers.map(splitAddress);
   const brokers = new Map<number, BrokerAddress>();
   const peers = new Map<string, Promise<Peer>>();
-  const sockets = new Map<Socket, string>();
+  const sockets = new Set<Socket>();
   const failedAt = new Map<string, number>();
   let closed = false;
 
   const socketFactory: KafkajsSocketFactory = (request) => {
     const socket = client.connectionOptions.socketFactory(request);
-    sockets.set(socket, nameOf(request));
+    sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     if (closed) socket.destroy(closedError());
     return socket;
@@ -78,18 +78,7 @@ export function newCluster(client: KafkaClient, options: ClusterOptions = {}): C
 
   const send = async <Answer>(address: Address, make: RequestMaker<Answer>): Promise<Answer> => {
     const { connection, versions } = await peerAt(address);
-    try {
-      return await connection.send(make(versions));
-    } catch (error) {
-      // kafkajs keeps a connection on which nothing came back; the next request would wait behind the lost one.
-      if ((error as Error).name === 'KafkaJSRequestTimeoutError') drop(nameOf(address));
-      throw error;
-    }
-  };
-
-  const drop = (name: string): void => {
-    peers.delete(name);
-    for (const [socket, of] of sockets) if (of === name) socket.destroy(closedError());
+    return connection.send(make(versions));
   };
 
   /** Known brokers and the configured addresses: those with a connection first, those that failed last at the end. */
@@ -128,7 +117,7 @@ export function newCluster(client: KafkaClient, options: ClusterOptions = {}): C
     },
     close: () => {
       closed = true;
-      for (const socket of sockets.keys()) socket.destroy(closedError());
+      for (const socket of sockets) socket.destroy(closedError());
       peers.clear();
     },
   };

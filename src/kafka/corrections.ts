@@ -1,6 +1,5 @@
 // Defects of kafkajs 2.2.4 that no option of it avoids, corrected in the modules themselves before they are used. Each
 // correction is checked at every start; test/kafka/read/corrections.test.ts shows each defect without it.
-import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { Failure } from '../model/failure.ts';
 import { recordBatchWith } from './batch-head.ts';
@@ -24,14 +23,14 @@ interface RequestQueue {
   checkPendingRequests(): void;
 }
 
-/** The parts of kafkajs's Broker that the correction uses. */
+type Send = (this: { readonly socket?: Socket }, protocol: unknown) => Promise<unknown>;
+type Connect = (this: Broker) => Promise<void>;
+
 interface Broker {
   readonly brokerAddress: string;
-  readonly connectionPool: { readonly pool: readonly { readonly socket?: Socket }[] };
-  disconnect(): Promise<void>;
+  versions: unknown;
+  isConnected(): boolean;
 }
-
-type Connect = (this: Broker) => Promise<void>;
 
 interface Message {
   readonly offset: string;
@@ -66,6 +65,7 @@ const CHECKSUM = 'kafkajs/src/protocol/recordBatch/crc32C';
 const ENCODER = 'kafkajs/src/protocol/encoder';
 const RECORD_BATCH = 'kafkajs/src/protocol/recordBatch/v0';
 const FILTER = 'kafkajs/src/consumer/filterAbortedMessages';
+const CONNECTION = 'kafkajs/src/network/connection';
 const BROKER = 'kafkajs/src/broker';
 const ERRORS = 'kafkajs/src/errors';
 const REQUEST_QUEUE = 'kafkajs/src/network/requestQueue';
@@ -104,7 +104,15 @@ const CORRECTIONS: readonly Correction[] = [
     holds: (require) => require(FILTER) === dropAborted,
   },
   {
-    defect: 'a broker that accepts connections and does not answer counts as connected',
+    defect: 'a connection on which nothing comes back is used on and on',
+    install: (require) => {
+      const { prototype } = require(CONNECTION) as { prototype: { send: Send } };
+      prototype.send = sendOrClose(prototype.send);
+    },
+    holds: (require) => require(CONNECTION).prototype.send.name === 'sendAnswered',
+  },
+  {
+    defect: 'a broker that accepts connections and never answers is tried again in place of another',
     install: (require) => {
       const { prototype } = require(BROKER) as { prototype: { connect: Connect } };
       prototype.connect = connectOrGiveUp(prototype.connect, require(ERRORS).KafkaJSConnectionError);
@@ -178,23 +186,43 @@ function dropAborted({
 /** The type in a control record's key: version INT16, type INT16 (0 abort, 1 commit; KIP-98). */
 const ABORT_MARKER = 0;
 
+const TIMED_OUT = 'KafkaJSRequestTimeoutError';
+
 /**
- * kafkajs's `Broker.connect`, which leaves the socket open when the first question (ApiVersions) is not answered in time: the
- * retry then finds it connected, and every request after that fails with "Broker not connected". As a connection error the
- * silence makes kafkajs try another of the configured brokers.
+ * kafkajs's `Connection.send`, which keeps a connection whose broker did not answer in time, so that metadata are asked of the
+ * same frozen broker again and again. As in Kafka's own client, what is silent is closed, and all that waits on it fails.
+ */
+function sendOrClose(original: Send): Send {
+  return async function sendAnswered(protocol) {
+    try {
+      return await original.call(this, protocol);
+    } catch (error) {
+      const { socket } = this;
+      if ((error as Error).name === TIMED_OUT && socket && !socket.closed) {
+        const closed = new Promise((resolve) => socket.once('close', resolve));
+        socket.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' }));
+        await closed;
+      }
+      throw error;
+    }
+  };
+}
+
+/**
+ * kafkajs's `Broker.connect`, which asks nothing of a broker whose versions it knows, and treats one that does not answer that
+ * question (ApiVersions) otherwise than one that cannot be reached: only for the latter it tries another of the configured
+ * brokers. Here every new connection asks, and silence is a connection error.
  */
 function connectOrGiveUp(
   original: Connect,
   ConnectionError: new (message: string, options: { broker: string; code: string }) => Error,
 ): Connect {
-  return async function connectAnswered(): Promise<void> {
+  return async function connectAnswered() {
+    if (!this.isConnected()) this.versions = null;
     try {
       await original.call(this);
     } catch (error) {
-      if ((error as Error).name !== 'KafkaJSRequestTimeoutError') throw error;
-      const open = this.connectionPool.pool.flatMap(({ socket }) => (socket && !socket.closed ? [socket] : []));
-      await Promise.all(open.map((socket) => once(socket.destroy(), 'close')));
-      await this.disconnect();
+      if ((error as Error).name !== TIMED_OUT) throw error;
       throw new ConnectionError('Connection timeout', { broker: this.brokerAddress, code: 'ETIMEDOUT' });
     }
   };

@@ -27,7 +27,7 @@ export interface Sockets {
 export interface ConnectionWatch {
   /** Something came from the broker. */
   answered(broker: string): void;
-  /** The connection ended, and nothing ever came. */
+  /** The connection ended with an error, or before anything came. */
   failed(broker: string): void;
 }
 
@@ -70,8 +70,8 @@ function watchSocket(socket: Socket, broker: string, watch: ConnectionWatch): vo
     watch.answered(broker);
   });
   socket.once('error', (error: NodeJS.ErrnoException) => {
-    if (over || error.code === CLOSED_CODE) over = true;
-    else watch.failed(broker);
+    over = true;
+    if (error.code !== CLOSED_CODE) watch.failed(broker);
   });
   socket.once('close', () => {
     if (!over) watch.failed(broker);

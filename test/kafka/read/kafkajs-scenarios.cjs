@@ -101,19 +101,44 @@ async function throttled() {
   return answer;
 }
 
-/** What becomes of a send by a producer whose first broker accepts connections and never answers. */
-async function silentSeed({ brokers, topic }) {
+const { connect, createServer } = require('node:net');
+
+/**
+ * At which of three attempts a producer can send whose first broker accepts connections and never answers: from the start, or
+ * only after the producer has connected (`later`).
+ */
+async function silentBroker({ bootstrap, topic, later }) {
   const { Kafka, logLevel } = require('kafkajs');
-  const settings = { connectionTimeout: 300, requestTimeout: 300, retry: { retries: 2, initialRetryTime: 20 } };
+  let silent = !later;
+  const [host, port] = bootstrap.split(':');
+  const front = createServer((socket) => {
+    const behind = connect(Number(port), host);
+    socket.on('data', (bytes) => silent || behind.write(bytes));
+    behind.on('data', (bytes) => silent || socket.write(bytes));
+    for (const one of [socket, behind]) one.on('error', () => {});
+    socket.on('close', () => behind.destroy());
+  });
+  await new Promise((resolve) => front.listen(0, '127.0.0.1', resolve));
+  const settings = { connectionTimeout: 300, requestTimeout: 300, retry: { retries: 4, initialRetryTime: 20 } };
+  const brokers = [`127.0.0.1:${front.address().port}`, bootstrap];
   const kafka = new Kafka({ brokers, logLevel: logLevel.NOTHING, clientId: 'scenario', ...settings });
   const producer = kafka.producer();
   try {
     await producer.connect();
-    await producer.send({ topic, messages: [{ value: 'v' }] });
-    await producer.disconnect();
-    return { sent: true };
+    silent = true;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await producer.send({ topic, messages: [{ value: 'v' }] });
+        return { sent: attempt };
+      } catch (error) {
+        if (attempt === 3) throw error;
+      }
+    }
   } catch (error) {
-    return { error: `${error.message}` };
+    return { error: error.message };
+  } finally {
+    await producer.disconnect();
+    front.close();
   }
 }
 
@@ -130,7 +155,7 @@ async function decode({ bytes }) {
   }
 }
 
-const scenarios = { consume, decode, silentSeed, wakeUps, throttled };
+const scenarios = { consume, decode, silentBroker, wakeUps, throttled };
 module.exports = scenarios;
 
 if (parentPort && workerData?.scenario) {
