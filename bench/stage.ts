@@ -1,10 +1,10 @@
 // What the publishing benchmarks share: servers, a table, topics, and a project that publishes it.
 
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
+import { buildCommand } from '../test/stack/command.ts';
 import { type KafkaNode, startKafka } from '../test/stack/kafka-broker.ts';
 import { type PostgresServer, startPostgres } from '../test/stack/postgres-server.ts';
 import { REPOSITORY } from '../test/stack/repository.ts';
@@ -32,7 +32,7 @@ export interface Fleet {
 
 /** Starts both servers with room for large loads and writes a project with these jobs (file name → text). */
 export async function setStage(jobs: Readonly<Record<string, string>>, settings = '', fleet?: Fleet): Promise<Stage> {
-  execFileSync('npx', ['tsc', '-p', 'tsconfig.build.json', '--noCheck'], { cwd: REPOSITORY, stdio: 'inherit' });
+  await buildCommand();
   const [kafka, server] = await Promise.all([
     startKafka({ memory: 1024, properties: { 'log.segment.bytes': 1_073_741_824 } }),
     startPostgres({ configuration: "shared_buffers = '512MB'\n", maxConnections: fleet?.maxConnections ?? 100 }),

@@ -2,6 +2,7 @@
 // loopback addresses of one Postgres are the fleet. Nothing of it outlives Ctrl-C.
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { buildCommand } from '../test/stack/command.ts';
 import { type KafkaNode, startKafka } from '../test/stack/kafka-broker.ts';
 import { type PostgresServer, startPostgres } from '../test/stack/postgres-server.ts';
 import { REPOSITORY } from '../test/stack/repository.ts';
@@ -27,7 +28,7 @@ async function main(): Promise<number> {
   let kafka: KafkaNode | undefined;
   let postgres: PostgresServer | undefined;
   try {
-    [kafka, postgres] = await Promise.all([startKafka(), startPostgres()]);
+    [kafka, postgres] = await Promise.all([startKafka(), startPostgres(), buildCommand()]);
     const shards = await createShards(postgres);
     say(`  Kafka at ${kafka.bootstrap}, Postgres on port ${postgres.port} (${elapsed()})`);
     for (const shard of shards)

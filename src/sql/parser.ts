@@ -1,5 +1,6 @@
 // The Postgres 18 parser and scanner (libpg-query, WebAssembly), and nothing else: texts in, trees and tokens out, all
 // positions as UTF-16 offsets or convertible to them. What is allowed in a job's SQL is judged elsewhere.
+import { setFlagsFromString } from 'node:v8';
 import type * as LibpgQuery from 'libpg-query';
 import { pointToUnit, unitsOfBytes } from './offsets.ts';
 import type { TreeNode } from './tree.ts';
@@ -27,6 +28,10 @@ let library: typeof LibpgQuery | undefined;
 /** Loads the parser once; every other function of this layer needs it. Cheap after the first call. */
 export async function loadParser(): Promise<void> {
   if (library) return;
+  // The parser runs for milliseconds in a process: V8 optimising 1.7 MB of WebAssembly in the background costs a quarter of a
+  // second of processor time and makes nothing faster. Each function is compiled when it is first called, by the quick compiler.
+  setFlagsFromString('--liftoff-only');
+  setFlagsFromString('--wasm-lazy-compilation');
   const loading = await import('libpg-query');
   await loading.loadModule();
   library = loading;
