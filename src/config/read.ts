@@ -1,6 +1,7 @@
 // Reads a node as a field's data says: the value with its place, or problems. It goes on after each problem, so that all
 // are found in one go. It knows shapes, not what any one field is for.
 import type { Located } from '../model/source.ts';
+import { type Elsewhere, reportDuplicates, reportUnknown } from './check-names.ts';
 import type {
   Complete,
   Draft,
@@ -18,8 +19,6 @@ import { checkFormat } from './formats.ts';
 import { entryOf, type MapNode, type Node, nodeOfJson } from './node.ts';
 import { type Place, type Problems, placeOf, show } from './problems.ts';
 import { readScalar } from './read-scalar.ts';
-import { isSecretKey } from './secrets.ts';
-import { nearest, suggest } from './suggest.ts';
 import type { Environment } from './variables.ts';
 import { isEmptyNode, type Label, sayMismatch, shapeAccepts } from './words.ts';
 
@@ -50,8 +49,8 @@ export function readObject<F extends Fields>(
   context: ObjectContext = {},
 ): Draft<F> {
   const { fields } = shape;
-  reportUnknown(fields, node, reading, context);
-  reportDuplicates(node, reading);
+  reportUnknown(fields, node, reading.problems, context.label, context.elsewhere);
+  reportDuplicates(node, reading.problems);
   const draft: Record<string, unknown> = {};
   for (const [name, field] of Object.entries<Field>(fields)) {
     const entry = entryOf(node, name);
@@ -73,7 +72,7 @@ export interface ObjectContext {
   /** Names the object itself where it is a field of another. */
   readonly label?: Label;
   readonly inherited?: Readonly<Record<string, unknown>>;
-  readonly elsewhere?: { readonly fields: Fields; readonly because: string } | undefined;
+  readonly elsewhere?: Elsewhere | undefined;
 }
 
 /** The draft, if all that is required or has a default is there. What is missing has been reported. */
@@ -94,7 +93,7 @@ export function chooseObject(shape: EitherShape, node: MapNode): [string, Object
 }
 
 /** What the other objects of an `either` would allow, for the message on a field that does not belong here. */
-export function elsewhereOf(shape: EitherShape, chosen: ObjectShape): ObjectContext['elsewhere'] {
+export function elsewhereOf(shape: EitherShape, chosen: ObjectShape): Elsewhere | undefined {
   const others = Object.values(shape.of).filter(
     (other) => other.type === 'object' && other !== chosen,
   ) as ObjectShape[];
@@ -155,7 +154,7 @@ function readMap(shape: MapShape, node: Node, label: Label, reading: Reading): u
     reading.problems.error(`${label()} is an empty map`, node, 'give it an entry, or remove the field');
     return undefined;
   }
-  reportDuplicates(node, reading);
+  reportDuplicates(node, reading.problems);
   const entries: Entry<unknown>[] = [];
   for (const { key, value } of node.entries) {
     const complaint = checkFormat(shape.names, key.text, key);
@@ -174,56 +173,6 @@ function readMap(shape: MapShape, node: Node, label: Label, reading: Reading): u
 
 function locate<T>(node: Node, value: T): Located<T> {
   return { value, file: node.file, span: node.span };
-}
-
-function reportUnknown(fields: Fields, node: MapNode, reading: Reading, context: ObjectContext): void {
-  for (const [i, { key }] of node.entries.entries()) {
-    const name = key.text;
-    if (Object.hasOwn(fields, name)) continue;
-    if (context.elsewhere && Object.hasOwn(context.elsewhere.fields, name)) {
-      const hint = context.elsewhere.fields[name]?.required ? 'keep one of the two' : 'remove it';
-      reading.problems.error(`${show(name, key)} ${context.elsewhere.because}`, key, hint);
-      continue;
-    }
-    if (isRestOfSecret(node, i)) {
-      const message = 'YAML takes what follows the comma for a field';
-      reading.problems.error(message, key, 'inside `{…}` put a password that has a comma in quotes');
-      continue;
-    }
-    const inside = context.label === undefined ? '' : ` in ${context.label()}`;
-    reading.problems.error(`unknown field ${show(name, key)}${inside}`, key, unknownHint(name, fields, context));
-  }
-}
-
-/** `{password: a,b}`: the unknown field `b` is half a password, so no message may name it. */
-function isRestOfSecret(node: MapNode, index: number): boolean {
-  const before = node.entries[index - 1];
-  const value = node.entries[index]?.value;
-  return node.flow && before !== undefined && value !== undefined && isEmptyNode(value) && isSecretKey(before.key.text);
-}
-
-function unknownHint(name: string, fields: Fields, context: ObjectContext): string | undefined {
-  if (name === '<<') return 'YAML 1.2 has no merge keys: write the fields out';
-  const home = Object.entries(fields).find(([, field]) => field.type === 'object' && Object.hasOwn(field.fields, name));
-  if (home) return `\`${name}\` belongs under \`${home[0]}\``;
-  const others = Object.keys(context.elsewhere?.fields ?? {});
-  const best = nearest(name, [...Object.keys(fields), ...others]);
-  return best === undefined ? suggest(name, Object.keys(fields), 'the fields here are') : `did you mean \`${best}\`?`;
-}
-
-function reportDuplicates(node: MapNode, reading: Reading): void {
-  const seen = new Map<string, Node>();
-  for (const { key } of node.entries) {
-    const first = seen.get(key.text);
-    if (first) {
-      const line = first.file.text.slice(0, first.span.start).split('\n').length;
-      reading.problems.error(
-        `duplicate field ${show(key.text, key)}`,
-        key,
-        `the first one is in line ${line}; keep one of the two`,
-      );
-    } else seen.set(key.text, key);
-  }
 }
 
 /** Inside `{…}` YAML ends a value at a comma, so the rest of some SQL looks like a field without a value. */

@@ -13,7 +13,7 @@ import {
 import type { SourceFile, Span } from '../model/source.ts';
 import type { ListNode, MapEntry, MapNode, Node, ScalarNode, ScalarStyle } from './node.ts';
 import type { Problems } from './problems.ts';
-import { decodeBlock, decodeDoubleQuoted, decodePlain, decodeSingleQuoted } from './scalar-offsets.ts';
+import { type Decoded, decodeBlock, decodeDoubleQuoted, decodePlain, decodeSingleQuoted } from './scalar-offsets.ts';
 import { protectVariables, restoreVariables } from './variables.ts';
 import { explainAlias, explainErrors, explainTag } from './yaml-errors.ts';
 
@@ -104,7 +104,7 @@ function convertDocument(document: Document.Parsed, context: Conversion): Node |
             : explainAlias(file, span);
       problems.error(message, { file, span }, hint);
       problems.mute(file, span);
-      return scalarOf('', null, 'plain', span, () => [span.start]);
+      return emptyScalar(file, span);
     }
     return result;
   };
@@ -119,16 +119,8 @@ function convertDocument(document: Document.Parsed, context: Conversion): Node |
     const raw = node.source ?? '';
     const text = context.restore ? restoreVariables(raw) : raw;
     const value = typeof node.value === 'string' ? text : scalarValue(node.value);
-    return scalarOf(text, value, STYLES[node.type ?? 'PLAIN'] ?? 'plain', span, () => offsetsOf(node, file));
+    return scalarOf(file, text, value, STYLES[node.type ?? 'PLAIN'] ?? 'plain', span, offsetsOf(node, file));
   };
-
-  const scalarOf = (
-    text: string,
-    value: ScalarNode['value'],
-    style: ScalarStyle,
-    span: Span,
-    offsets: () => readonly number[],
-  ): ScalarNode => ({ kind: 'scalar', file, span, value, text, style, offsets });
 
   const convertList = (node: { items: unknown[]; flow?: boolean }): ListNode => {
     const span = spanOf(node as YamlNode, file);
@@ -144,7 +136,7 @@ function convertDocument(document: Document.Parsed, context: Conversion): Node |
       if (key?.kind !== 'scalar') continue;
       const after = { start: key.span.end, end: key.span.end };
       const value = pair.value === null ? undefined : convert(pair.value as YamlNode);
-      entries.push({ key, value: value ?? scalarOf('', null, 'plain', after, () => [after.start]) });
+      entries.push({ key, value: value ?? emptyScalar(file, after) });
     }
     return { kind: 'map', file, span, flow: node.flow === true, entries };
   };
@@ -181,23 +173,49 @@ function tagStart(file: SourceFile, span: Span): number {
   return tag < 0 ? span.start : lineStart + tag;
 }
 
-function offsetsOf(node: Scalar, file: SourceFile): readonly number[] {
+/** How to find the offsets when they are asked for. It holds on to the file only: not to the library's document. */
+function offsetsOf(node: Scalar, file: SourceFile): () => readonly number[] {
   const [start, end] = node.range ?? [0, 0];
   const token = node.srcToken;
   if (token?.type === 'block-scalar') {
     const header = token.props.reduce((length, prop) => length + ('source' in prop ? prop.source.length : 0), 0);
-    const sign = /^([|>])(?:(\d)([-+]?)|([-+])(\d?))?/.exec(file.text.slice(token.offset, token.offset + 3));
+    return blockOffsets(file, token.offset, token.offset + header, token.source.length, token.indent);
+  }
+  const quotes = { QUOTE_SINGLE: decodeSingleQuoted, QUOTE_DOUBLE: decodeDoubleQuoted };
+  const decode = node.type === 'QUOTE_SINGLE' || node.type === 'QUOTE_DOUBLE' ? quotes[node.type] : decodePlain;
+  return flowOffsets(file, start, end, decode);
+}
+
+function flowOffsets(file: SourceFile, start: number, end: number, decode: (source: string) => Decoded) {
+  return () => decode(file.text.slice(start, end)).offsets.map((offset) => start + offset);
+}
+
+function blockOffsets(file: SourceFile, headerStart: number, start: number, length: number, parentIndent: number) {
+  return () => {
+    const sign = /^([|>])(?:(\d)([-+]?)|([-+])(\d?))?/.exec(file.text.slice(headerStart, headerStart + 3));
     const { offsets } = decodeBlock({
-      source: token.source,
+      source: file.text.slice(start, start + length),
       mode: sign?.[1] ?? '|',
       chomp: (sign?.[3] || sign?.[4] || '') as '' | '-' | '+',
       indicator: Number(sign?.[2] || sign?.[5] || 0),
-      parentIndent: token.indent,
+      parentIndent,
     });
-    return offsets.map((offset) => token.offset + header + offset);
-  }
-  const source = file.text.slice(start, end);
-  const quotes = { QUOTE_SINGLE: decodeSingleQuoted, QUOTE_DOUBLE: decodeDoubleQuoted };
-  const decode = node.type === 'QUOTE_SINGLE' || node.type === 'QUOTE_DOUBLE' ? quotes[node.type] : decodePlain;
-  return decode(source).offsets.map((offset) => start + offset);
+    return offsets.map((offset) => start + offset);
+  };
+}
+
+function scalarOf(
+  file: SourceFile,
+  text: string,
+  value: ScalarNode['value'],
+  style: ScalarStyle,
+  span: Span,
+  offsets: () => readonly number[],
+): ScalarNode {
+  return { kind: 'scalar', file, span, value, text, style, offsets };
+}
+
+/** A scalar that is not there, or stands for one that cannot be read. */
+function emptyScalar(file: SourceFile, span: Span): ScalarNode {
+  return scalarOf(file, '', null, 'plain', span, () => [span.start]);
 }

@@ -134,8 +134,8 @@ function explain(error: YAMLParseError, all: readonly YAMLParseError[], file: So
         : { message: 'YAML misses a `:` or `,` here', hint: 'a field is `name: value`, with a space after the colon' };
     case 'NON_STRING_KEY':
       return { message: 'the name of a field must be text' };
-    case 'MULTIPLE_DOCS':
-      return { message: 'more than one document', hint: 'only job files may hold several' };
+    case 'RESOURCE_EXHAUSTION':
+      return { message: 'this is nested too deeply' };
     default:
       return {
         message: 'YAML does not expect this here',

@@ -304,6 +304,16 @@ describe('files', () => {
     );
   });
 
+  it('that are something else altogether do not fill the screen', () => {
+    const { problems } = load({
+      'jobs/a.yaml': Array.from({ length: 20_000 }, (_, i) => `x${i % 15_000}: y\n`).join(''),
+    });
+    expect(problems.length).toBeLessThan(50);
+    expect(problems.map(({ message }) => message)).toContain('and 19980 more such names');
+    const deep = load({ 'jobs/a.yaml': `${JOB}key: ${'['.repeat(20_000)}\n` });
+    expect(deep.problems.map(({ message }) => message)).toEqual(['this is nested too deeply']);
+  });
+
   it('of jobs are checked also while pgtally.yaml is no YAML', () => {
     const text = messages({ 'pgtally.yaml': 'kafka: [\n', 'jobs/a.yaml': `${JOB}x: 1\n` });
     expect(text).toContain('unknown field `x`');
