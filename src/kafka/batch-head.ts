@@ -1,7 +1,7 @@
 // A correction to kafkajs's RecordBatch for records that are bytes already: the head is written by itself and the records stay
 // where they are, in place of being copied twice to be joined with parts of it. The bytes are the same (hand-over-check.ts).
 import { crc32c } from './crc32c.ts';
-import { encodedIn } from './pre-encoded.ts';
+import { encodedIn, type Payload } from './pre-encoded.ts';
 import { BATCH_OVERHEAD } from './record-batch.ts';
 import type { EncoderClass, SharingEncoder } from './shared-buffers.ts';
 
@@ -35,17 +35,18 @@ export function recordBatchWith(original: RecordBatch, Encoder: EncoderClass): R
     const payload = await encoded.payload;
     const batch = new Encoder();
     batch.writeBufferInternal(encodeHead(fields, encoded.count, payload));
-    batch.writeBufferInternal(payload);
+    batch.writeBufferInternal(payload.bytes);
     return batch;
   };
 }
 
-/** The first 61 bytes of a batch; see record-batch.ts for the layout. `payload`: the records, compressed if they are. */
-function encodeHead(fields: RecordBatchFields, count: number, payload: Buffer): Buffer {
+/** The first 61 bytes of a batch; see record-batch.ts for the layout. */
+function encodeHead(fields: RecordBatchFields, count: number, { bytes, compressed }: Payload): Buffer {
   const head = Buffer.alloc(BATCH_OVERHEAD);
-  head.writeInt32BE(head.length - LENGTH_AT - 4 + payload.length, LENGTH_AT);
+  head.writeInt32BE(head.length - LENGTH_AT - 4 + bytes.length, LENGTH_AT);
   head.writeInt8(MAGIC, MAGIC_AT);
-  head.writeInt16BE(fields.compression | (fields.transactional ? TRANSACTIONAL : 0), ATTRIBUTES_AT);
+  const compression = compressed ? fields.compression : 0;
+  head.writeInt16BE(compression | (fields.transactional ? TRANSACTIONAL : 0), ATTRIBUTES_AT);
   head.writeInt32BE(fields.lastOffsetDelta, 23);
   head.writeBigInt64BE(BigInt(fields.firstTimestamp), 27);
   head.writeBigInt64BE(BigInt(fields.maxTimestamp), 35);
@@ -53,6 +54,6 @@ function encodeHead(fields: RecordBatchFields, count: number, payload: Buffer): 
   head.writeInt16BE(fields.producerEpoch ?? 0, 51);
   head.writeInt32BE(fields.firstSequence ?? 0, 53);
   head.writeInt32BE(count, 57);
-  head.writeUInt32BE(crc32c(payload, crc32c(head.subarray(ATTRIBUTES_AT))), CHECKSUM_AT);
+  head.writeUInt32BE(crc32c(bytes, crc32c(head.subarray(ATTRIBUTES_AT))), CHECKSUM_AT);
   return head;
 }

@@ -205,7 +205,7 @@ export function createCopyEncoder(options: CopyEncoderOptions): CopyEncoder {
       }
       keepRest(chunk, 0, chunk.length);
       const position = consume(rest, restLength);
-      rest.copyWithin(0, position, restLength);
+      if (position > 0) rest.copyWithin(0, position, restLength);
       restLength -= position;
     },
     get rows() {

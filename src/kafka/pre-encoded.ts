@@ -97,7 +97,7 @@ function partitionMessages(
 ): PartitionMessages {
   let taken = 0;
   // Started for all partitions of a send at once; kafkajs itself would compress one after the other.
-  const payload = compress ? compress(bytes) : Promise.resolve(bytes);
+  const payload = compress ? compressed(bytes, compress) : Promise.resolve({ bytes, compressed: false });
   // Who takes it will see an error; before that it is nobody's.
   payload.catch(() => {});
   return {
@@ -115,8 +115,18 @@ function partitionMessages(
 /** What a batch's records are to be in a request. */
 export interface EncodedRecords {
   readonly count: number;
-  /** Compressed if that was wanted. */
-  readonly payload: Promise<Buffer>;
+  readonly payload: Promise<Payload>;
+}
+
+export interface Payload {
+  readonly bytes: Buffer;
+  readonly compressed: boolean;
+}
+
+/** What does not become smaller stays as it is, or a batch could outgrow what its topic takes. */
+async function compressed(bytes: Buffer, compress: Compress): Promise<Payload> {
+  const smaller = await compress(bytes);
+  return smaller.length < bytes.length ? { bytes: smaller, compressed: true } : { bytes, compressed: false };
 }
 
 const ENCODED = Symbol('encoded records');

@@ -105,12 +105,11 @@ export async function openSession(client: KafkaClient, options: SessionOptions):
       // kafkajs waits for answers that may never come; the client's close() destroys the sockets.
     }
   };
-  const die = (failure: Failure): void => {
-    if (death) return;
-    death = failure;
-    void disconnect();
-    // A retry of kafkajs that was waiting meanwhile may have connected anew.
-    void Promise.allSettled(running).then(disconnect);
+  const die = (failure: Failure): Promise<void> => {
+    death ??= failure;
+    // A retry of kafkajs that waits meanwhile may connect anew.
+    if (running.size > 0) void Promise.allSettled(running).then(disconnect);
+    return disconnect();
   };
 
   const session: ProducerSession = {
@@ -129,7 +128,7 @@ export async function openSession(client: KafkaClient, options: SessionOptions):
       } catch (error) {
         const failure = kafkaFailure(error, doing, client.brokers, topic);
         if (spares?.(failure)) throw failure;
-        die(new ProducerFailure(failure, outcome));
+        if (!death) void die(new ProducerFailure(failure, outcome));
         throw death ?? failure;
       }
     },
@@ -158,10 +157,7 @@ export async function openSession(client: KafkaClient, options: SessionOptions):
         admitted.add(topic);
       }
     },
-    close: async () => {
-      death ??= new Failure('this Kafka producer was closed', { kind: 'internal' });
-      await disconnect();
-    },
+    close: () => die(new Failure('this Kafka producer was closed', { kind: 'internal' })),
   };
   await session.step({ doing: 'connecting', limit: CONNECT_DEADLINE, topic: options.topic }, () =>
     connect(producer, options.topic, client.brokers),

@@ -145,22 +145,34 @@ function createTransaction(
   let hasSent = false;
   const streamBatches = createLeaderSends(session, kafkajs);
 
-  const requireOpen = (): void => {
+  /** Sends that have not been answered; a commit now would leave them out. */
+  let underWay = 0;
+
+  const whileOpen = async (work: () => Promise<void>): Promise<void> => {
     if (ended) throw new Failure('this transaction has ended', { kind: 'internal' });
+    underWay++;
+    try {
+      await work();
+    } finally {
+      underWay--;
+    }
   };
-  const end = (): void => {
-    requireOpen();
+  const end = async (step: Step, work: () => Promise<void>): Promise<void> => {
+    if (ended || underWay > 0) {
+      const what = ended ? 'this transaction has ended' : 'rows of this transaction are still under way';
+      throw new Failure(what, { kind: 'internal' });
+    }
     ended = true;
     onEnd();
+    await session.step(step, work);
   };
-  const once = async (topics: readonly TopicBatches[]): Promise<void> => {
+  const sendRound = async (topics: readonly TopicBatches[]): Promise<void> => {
     const step = { doing: sending(topics), limit: 2 * session.requestTimeout, ...onlyTopic(topics) };
     await session.step(step, () => session.send(kafkajs, topics));
     hasSent = true;
   };
 
-  const sendFirst = async (topic: string, batch: EncodedBatch): Promise<void> => {
-    requireOpen();
+  const sendAlone = async (topic: string, batch: EncodedBatch): Promise<void> => {
     await session.admit([topic]);
     const topics = [{ topic, batches: [batch] }];
     const limit = 2 * session.requestTimeout;
@@ -192,42 +204,34 @@ function createTransaction(
     }
   };
 
+  const sendAll = async (topics: readonly TopicBatches[]): Promise<void> => {
+    await session.admit(topics.map(({ topic }) => topic));
+    const rounds = splitForSending(topics, hasSent);
+    const [alone] = rounds;
+    // One batch, because only that can be sent again when the previous transaction has not ended yet.
+    if (!hasSent && alone?.[0]?.batches[0]) {
+      rounds.shift();
+      await sendAlone(alone[0].topic, alone[0].batches[0]);
+    }
+    for (const round of rounds) await sendRound(round);
+  };
+
+  const streams = purpose === 'stream';
   return {
-    sendFirst,
-    sendOnce: async (topics) => {
-      requireOpen();
-      if (purpose === 'stream') {
-        for (const { topic, batches } of topics) await streamBatches(topic, batches);
-        return;
-      }
-      await session.admit(topics.map(({ topic }) => topic));
-      const rounds = splitForSending(topics, hasSent);
-      const [first] = rounds;
-      // Alone, because only one partition can be sent again when the previous transaction has not ended yet.
-      if (!hasSent && first?.[0]?.batches[0]) {
-        rounds.shift();
-        await sendFirst(first[0].topic, first[0].batches[0]);
-      }
-      for (const round of rounds) await once(round);
-    },
-    stream: async (topic, batches) => {
-      requireOpen();
-      await streamBatches(topic, batches);
-    },
-    commit: async () => {
-      end();
-      const step: Step = {
-        doing: 'committing the transaction',
-        limit: session.requestTimeout + 1000,
-        outcome: 'unknown',
-      };
-      await session.step(step, () => kafkajs.commit());
-    },
+    sendFirst: (topic, batch) => whileOpen(() => (streams ? streamBatches(topic, [batch]) : sendAlone(topic, batch))),
+    sendOnce: (topics) =>
+      whileOpen(async () => {
+        if (!streams) await sendAll(topics);
+        else for (const { topic, batches } of topics) await streamBatches(topic, batches);
+      }),
+    stream: (topic, batches) => whileOpen(() => streamBatches(topic, batches)),
+    commit: () =>
+      end({ doing: 'committing the transaction', limit: session.requestTimeout + 1000, outcome: 'unknown' }, () =>
+        kafkajs.commit(),
+      ),
     abort: async () => {
       if (session.death) return;
-      end();
-      const step = { doing: 'aborting the transaction', limit: session.requestTimeout + 1000 };
-      await session.step(step, () => kafkajs.abort());
+      await end({ doing: 'aborting the transaction', limit: session.requestTimeout + 1000 }, () => kafkajs.abort());
     },
   };
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import * as zlib from 'node:zlib';
 import { afterAll, expect, test } from 'vitest';
 import { type KafkaClient, REQUEST_TIMEOUT } from '../../../src/kafka/client.ts';
@@ -240,6 +241,28 @@ test('a transaction that has ended, a second one at a time and a closed producer
   expect(await failureOf(transaction.stream(topic, [one(0, 'v')]))).toMatchObject({ kind: 'internal' });
   await producer.close();
   expect(await failureOf(producer.begin())).toMatchObject({ kind: 'internal' });
+});
+
+test('a commit while rows are still under way is refused, and the rows are committed by the next one', async () => {
+  const topic = await freshTopic();
+  const producer = await open(await newClient(), topic);
+  const transaction = await producer.begin();
+  const sending = transaction.sendOnce([{ topic, batches: [one(0, 'v')] }]);
+  expect(await failureOf(transaction.commit())).toMatchObject({ kind: 'internal' });
+  await sending;
+  await transaction.commit();
+  await producer.close();
+  expect(await valuesIn(topic)).toEqual(['v']);
+});
+
+test('what does not become smaller is not compressed, so that it fits its topic as it was measured', async () => {
+  const topic = await freshTopic({ config: { 'max.message.bytes': '1100' } });
+  const noise = randomBytes(1000);
+  const batch = encodeRecords(0, [{ key: null, value: noise }]);
+  const producer = await openIdempotentProducer(await newClient('gzip'), { topic });
+  await producer.send(topic, [batch, one(0, 'small'.repeat(100))]);
+  await producer.close();
+  expect((await readTopic(topic)).map(({ value }) => value?.length)).toEqual([1000, 500]);
 });
 
 test('requests are given up before the transaction they belong to times out', () => {
