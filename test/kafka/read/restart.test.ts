@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { build } from 'rolldown';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { KafkaClient } from '../../../src/kafka/client.ts';
 import { newCluster } from '../../../src/kafka/cluster.ts';
@@ -11,7 +13,7 @@ import { createTopic, deleteTopic, listTopics } from '../../../src/kafka/topics.
 import type { Failure } from '../../../src/model/failure.ts';
 import { type KafkaNode, startKafka } from '../../stack/kafka-broker.ts';
 import { startProxy } from '../../stack/proxy.ts';
-import { REPOSITORY } from '../../stack/repository.ts';
+import { cacheFolder } from '../../stack/repository.ts';
 import { clientOf } from './support.ts';
 
 let broker: KafkaNode;
@@ -162,15 +164,20 @@ describe('closing', () => {
     await reader.done;
   });
 
-  it('leaves nothing behind that keeps the process alive', async () => {
-    const { stdout } = await promisify(execFile)(
-      process.execPath,
-      [join(import.meta.dirname, 'exits.mjs'), broker.bootstrap],
-      {
-        cwd: REPOSITORY,
-        timeout: 20_000,
-      },
-    );
-    expect(stdout).toBe('read and closed\n');
+  it('leaves nothing behind that keeps the process alive, also in the form in which the command is built', async () => {
+    const file = join(cacheFolder('tests'), `exits-${process.pid}.js`);
+    await build({
+      input: join(import.meta.dirname, 'exits.ts'),
+      platform: 'node',
+      external: (name) => !/^[./]/.test(name),
+      output: { file, format: 'esm', minify: { compress: true, mangle: true, codegen: { removeWhitespace: true } } },
+      logLevel: 'silent',
+    });
+    try {
+      const { stdout } = await promisify(execFile)(process.execPath, [file, broker.bootstrap], { timeout: 20_000 });
+      expect(stdout).toBe('read and closed\n');
+    } finally {
+      rmSync(file);
+    }
   });
 });
