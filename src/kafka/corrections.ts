@@ -1,12 +1,12 @@
 // Defects of kafkajs 2.2.4 that no option of it avoids, corrected in the modules themselves before they are used. Each
 // correction is checked at every start; test/kafka/read/corrections.test.ts shows each defect without it.
-import type { Socket } from 'node:net';
 import { Failure } from '../model/failure.ts';
 import { recordBatchWith } from './batch-head.ts';
 import { crc32c } from './crc32c.ts';
 import { kafkajsMessages } from './kafkajs-messages.ts';
 import type { KafkajsDecoder } from './kafkajs-types.ts';
 import { shareLargeBuffers, sharesLargeBuffers } from './shared-buffers.ts';
+import { type Connect, connectOrGiveUp, type Send, sendOrClose } from './silent-brokers.ts';
 
 /** One defect: where it is, what replaces it, and a cheap proof that kafkajs now behaves. */
 interface Correction {
@@ -21,15 +21,6 @@ interface RequestQueue {
   throttledUntil: number;
   readonly pending: readonly unknown[];
   checkPendingRequests(): void;
-}
-
-type Send = (this: { readonly socket?: Socket }, protocol: unknown) => Promise<unknown>;
-type Connect = (this: Broker) => Promise<void>;
-
-interface Broker {
-  readonly brokerAddress: string;
-  versions: unknown;
-  isConnected(): boolean;
 }
 
 interface Message {
@@ -192,48 +183,6 @@ function dropAborted({
 
 /** The type in a control record's key: version INT16, type INT16 (0 abort, 1 commit; KIP-98). */
 const ABORT_MARKER = 0;
-
-const TIMED_OUT = 'KafkaJSRequestTimeoutError';
-
-/**
- * kafkajs's `Connection.send`, which keeps a connection whose broker did not answer in time, so that metadata are asked of the
- * same frozen broker again and again. As in Kafka's own client, what is silent is closed, and all that waits on it fails.
- */
-function sendOrClose(original: Send): Send {
-  return async function sendAnswered(protocol) {
-    try {
-      return await original.call(this, protocol);
-    } catch (error) {
-      const { socket } = this;
-      if ((error as Error).name === TIMED_OUT && socket && !socket.closed) {
-        const closed = new Promise((resolve) => socket.once('close', resolve));
-        socket.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' }));
-        await closed;
-      }
-      throw error;
-    }
-  };
-}
-
-/**
- * kafkajs's `Broker.connect`, which asks nothing of a broker whose versions it knows, and treats one that does not answer that
- * question (ApiVersions) otherwise than one that cannot be reached: only for the latter it tries another of the configured
- * brokers. Here every new connection asks, and silence is a connection error.
- */
-function connectOrGiveUp(
-  original: Connect,
-  ConnectionError: new (message: string, options: { broker: string; code: string }) => Error,
-): Connect {
-  return async function connectAnswered() {
-    if (!this.isConnected()) this.versions = null;
-    try {
-      await original.call(this);
-    } catch (error) {
-      if ((error as Error).name !== TIMED_OUT) throw error;
-      throw new ConnectionError('Connection timeout', { broker: this.brokerAddress, code: 'ETIMEDOUT' });
-    }
-  };
-}
 
 /** How soon a throttled queue that should be free by now is looked at again. */
 const RECHECK_MS = 10;
