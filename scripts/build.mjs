@@ -21,7 +21,7 @@ await build({
   output: {
     dir: folder,
     // Smaller is quicker to parse; names stay, for the stack of a defect.
-    minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
+    minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
     format: 'esm',
     entryFileNames: '[name].js',
     chunkFileNames: 'chunks/[name]-[hash].js',
