@@ -2,10 +2,11 @@
 // let go on without one, so that it delays nobody (design 5). Dead servers are asked rarely.
 import { Failure } from '../model/failure.ts';
 import { formatInstant, type JobName, type Milliseconds } from '../model/units.ts';
+import type { PreparedPublish } from '../project/prepared.ts';
 import { type AttemptResult, attemptRun, type PublishContext, type RunInput } from '../publish/attempt.ts';
 import type { Breaker } from './breaker.ts';
 import type { Place, Places } from './places.ts';
-import type { Attempts } from './target.ts';
+import type { AttemptRequest } from './target.ts';
 
 /** A server that has not answered `begin` after this long waits on without a place. */
 const ANSWER_PATIENCE: Milliseconds = 300;
@@ -13,13 +14,17 @@ const ANSWER_PATIENCE: Milliseconds = 300;
 const UNUSUAL = 3;
 const QUERY_PATIENCE: Milliseconds = 1000;
 
+export interface PublishAttempts {
+  once(run: AttemptRequest & { readonly prepared: PreparedPublish }): Promise<AttemptResult>;
+}
+
 /** Attempts that share `places`, with the server's health kept in `breaker`. */
 export function createAttempts(
   context: PublishContext,
   places: Places,
   breaker: Breaker,
   clock: () => number,
-): Attempts {
+): PublishAttempts {
   const usual = new Map<JobName, Milliseconds>();
 
   return {

@@ -7,19 +7,23 @@ import type { Project } from '../model/project.ts';
 import type { Milliseconds } from '../model/units.ts';
 import { createConnectionKeeper } from '../postgres/pool.ts';
 import type { OpenedProject } from '../project/open-project.ts';
-import type { PreparedJob, PreparedPublish } from '../project/prepared.ts';
+import type { PreparedJob } from '../project/prepared.ts';
 import type { PublishContext } from '../publish/attempt.ts';
 import { createMemoryBudget } from '../publish/memory.ts';
 import { startWaking, type Waking } from '../schedule/wake.ts';
 import { createAttempts } from './attempts.ts';
 import { createBreaker } from './breaker.ts';
 import { createDispatcher, type Dispatcher } from './dispatcher.ts';
+import { createIngestAttempts } from './ingest-attempts.ts';
+import { createIngestLag } from './ingest-lag.ts';
+import { createIngestStreams, type IngestStreams } from './ingest-streams.ts';
 import { joinLedger } from './join-ledger.ts';
 import type { Log } from './log.ts';
 import { createPlaces } from './places.ts';
 import { createPrivilegeWarnings } from './privilege-warnings.ts';
 import { createPruning } from './prune.ts';
-import { createTarget } from './target.ts';
+import { scheduledJobs } from './scheduled.ts';
+import { type Attempts, createTarget } from './target.ts';
 import { watchFiles } from './watch.ts';
 
 const PRUNE_EVERY: Milliseconds = 10 * 60_000;
@@ -66,16 +70,33 @@ export function createDaemon(options: DaemonOptions): Daemon {
       return project.privileged;
     },
   };
-  const attempts = createAttempts(context, createPlaces(project.limits.concurrency), createBreaker(), clock);
+  const breaker = createBreaker();
+  const lag = createIngestLag();
+  const ingestContext = { kafka: client, connections };
+  const publishing = createAttempts(context, createPlaces(project.limits.concurrency), breaker, clock);
+  const ingesting = createIngestAttempts({
+    context: ingestContext,
+    breaker,
+    lag,
+    log,
+    clock,
+    jobs: () => project.jobs.map(({ name }) => name),
+  });
+  const attempts: Attempts = {
+    once: ({ prepared, ...run }) =>
+      prepared.kind === 'publish' ? publishing.once({ ...run, prepared }) : ingesting.once({ ...run, prepared }),
+  };
   const stopping = new AbortController();
   let ledger: RunningLedger | undefined;
   let dispatcher: Dispatcher | undefined;
+  let streams: IngestStreams | undefined;
   let waking: Waking | undefined;
   let pruning: NodeJS.Timeout | undefined;
 
   const takeOver = (): void => {
     watch.update(project.files, project.folders ?? []);
-    dispatcher?.update(publishJobs(jobs));
+    dispatcher?.update(scheduledJobs(jobs));
+    streams?.update(jobs);
     dispatcher?.wake();
   };
   let reloading: Promise<void> = Promise.resolve();
@@ -111,8 +132,16 @@ export function createDaemon(options: DaemonOptions): Daemon {
           createTarget(prepared, timetable, server, { ledger: joined, attempts, log, clock, onRecord }),
         clock,
       );
-      joined.onChange(() => dispatcher?.evaluateAll());
-      waking = await startWaking(() => dispatcher?.wake());
+      const { stopGrace: grace } = project.limits;
+      streams = createIngestStreams({ context: ingestContext, ledger, lag, log, grace });
+      joined.onChange(() => {
+        dispatcher?.evaluateAll();
+        streams?.evaluate();
+      });
+      waking = await startWaking(() => {
+        dispatcher?.wake();
+        streams?.evaluate();
+      });
       const prune = createPruning(joined, log, clock);
       pruning = setInterval(() => void prune.look((job, server) => isKnown(jobs, job, server)), PRUNE_EVERY);
       pruning.unref();
@@ -132,7 +161,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       watch.stop();
       log.info('stopping', { running: dispatcher?.targets.filter((target) => target.busy).length ?? 0 });
       const released = ledger?.stop((job, server) => dispatcher?.busy(job, server) === true);
-      await dispatcher?.stop(project.limits.stopGrace);
+      await Promise.all([dispatcher?.stop(project.limits.stopGrace), streams?.stop(project.limits.stopGrace)]);
       await released;
       await connections.close();
       shapes.close();
@@ -145,10 +174,6 @@ export function createDaemon(options: DaemonOptions): Daemon {
 function isKnown(jobs: readonly PreparedJob[], name: string, server: string): boolean {
   const found = jobs.find(({ job }) => job.name === name);
   return found?.job.servers.some((one) => one.name === server) === true;
-}
-
-function publishJobs(jobs: readonly PreparedJob[]): PreparedPublish[] {
-  return jobs.filter((job) => job.kind === 'publish');
 }
 
 /** What can only be taken over by a restart is said; the rest is at work already. */

@@ -1,12 +1,13 @@
 // What one (job, server) has to do now, given the ledger's last word on it. Pure: the dispatcher carries it out.
 import type { LedgerRecord } from '../model/run.ts';
 import type { Slot } from '../model/units.ts';
-import type { PreparedPublish, Timetable } from '../project/prepared.ts';
+import type { Timetable } from '../project/prepared.ts';
 import { type DueSlot, dueSlots, type SkippedSlots } from '../schedule/due.ts';
 import { countTicks, nextTick, previousTick } from '../schedule/ticks.ts';
+import type { ScheduledJob } from './scheduled.ts';
 
 export interface Situation {
-  readonly prepared: PreparedPublish;
+  readonly prepared: ScheduledJob;
   readonly timetable: Timetable;
   /** `delay` of the job plus the splay of the server. */
   readonly lateBy: number;

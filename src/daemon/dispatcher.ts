@@ -1,12 +1,14 @@
 // Every second: which (job, server)s may have something due. It only asks; each target decides and works for itself.
+import type { Server } from '../model/project.ts';
 import type { Milliseconds } from '../model/units.ts';
-import type { PreparedPublish, Timetable } from '../project/prepared.ts';
+import type { Timetable } from '../project/prepared.ts';
 import { nextTick } from '../schedule/ticks.ts';
+import type { ScheduledJob } from './scheduled.ts';
 import type { Target } from './target.ts';
 
 export interface Dispatcher {
   /** The jobs as they are now. Targets whose job and server did not change go on; changed ones follow when their run has ended. */
-  update(jobs: readonly PreparedPublish[]): void;
+  update(jobs: readonly ScheduledJob[]): void;
   /** The clock's wake-up: starts what has become due. */
   wake(): void;
   /** Looks at every target, after the ledger changed. */
@@ -18,11 +20,7 @@ export interface Dispatcher {
   busy(job: string, server: string): boolean;
 }
 
-export type MakeTarget = (
-  prepared: PreparedPublish,
-  timetable: Timetable,
-  server: PreparedPublish['job']['servers'][number],
-) => Target;
+export type MakeTarget = (prepared: ScheduledJob, timetable: Timetable, server: Server) => Target;
 
 interface Entry {
   readonly target: Target;

@@ -2,7 +2,7 @@
 // snapshot job for some attempts and no longer than until its next slot is due.
 import type { Failure } from '../model/failure.ts';
 import type { Milliseconds, Slot } from '../model/units.ts';
-import type { PreparedPublish } from '../project/prepared.ts';
+import type { ScheduledJob } from './scheduled.ts';
 
 const FIRST_DELAY: Milliseconds = 1000;
 const LONGEST_DELAY: Milliseconds = 60_000;
@@ -22,7 +22,7 @@ export function retryDelay(attempt: number, random: () => number = Math.random):
 }
 
 export function createRetrying(
-  prepared: PreparedPublish,
+  prepared: ScheduledJob,
   slot: Slot,
   nextDispatchAt: number,
   signal: AbortSignal,

@@ -6,8 +6,8 @@ import type { CommitResult, Committer, Ledger } from '../ledger/types.ts';
 import { Failure } from '../model/failure.ts';
 import type { Server } from '../model/project.ts';
 import type { LedgerRecord } from '../model/run.ts';
-import type { Milliseconds, Slot } from '../model/units.ts';
-import type { PreparedPublish, Timetable } from '../project/prepared.ts';
+import type { Bytes, Milliseconds, Slot } from '../model/units.ts';
+import type { Timetable } from '../project/prepared.ts';
 import type { AttemptResult } from '../publish/attempt.ts';
 import type { SkippedSlots } from '../schedule/due.ts';
 import { splayOf } from '../schedule/hash.ts';
@@ -17,21 +17,27 @@ import type { Log } from './log.ts';
 import { outcomeRecord, type RunFacts, skipRecord } from './records.ts';
 import { createRetrying } from './retrying.ts';
 import { createRunLog } from './run-log.ts';
+import type { ScheduledJob } from './scheduled.ts';
 
 /** What a run needs from the daemon: one attempt with its place among the others. */
 export interface Attempts {
-  once(run: {
-    readonly prepared: PreparedPublish;
-    readonly server: Server;
-    readonly slot: Slot;
-    readonly window: { readonly start: Slot; readonly end: Slot };
-    readonly trigger: 'schedule' | 'catchup';
-    readonly run: string;
-    readonly committer: Committer;
-    readonly signal: AbortSignal;
-    readonly nextUse: number;
-  }): Promise<AttemptResult>;
+  once(run: AttemptRequest): Promise<AttemptOutcome>;
 }
+
+export interface AttemptRequest {
+  readonly prepared: ScheduledJob;
+  readonly server: Server;
+  readonly slot: Slot;
+  readonly window: { readonly start: Slot; readonly end: Slot };
+  readonly trigger: 'schedule' | 'catchup';
+  readonly run: string;
+  readonly committer: Committer;
+  readonly signal: AbortSignal;
+  readonly nextUse: number;
+}
+
+/** `written`: what an ingest job had written before it failed, and what stays. */
+export type AttemptOutcome = AttemptResult & { readonly written?: { readonly rows: number; readonly bytes: Bytes } };
 
 export interface TargetDependencies {
   readonly ledger: Ledger;
@@ -43,7 +49,7 @@ export interface TargetDependencies {
 }
 
 export interface Target {
-  readonly prepared: PreparedPublish;
+  readonly prepared: ScheduledJob;
   readonly server: Server;
   /** All by which its dispatch is late on purpose: `delay` and splay. */
   readonly lateBy: Milliseconds;
@@ -60,7 +66,7 @@ export interface Target {
 const AFTER_UNAVAILABLE: Milliseconds = 1000;
 
 export function createTarget(
-  prepared: PreparedPublish,
+  prepared: ScheduledJob,
   timetable: Timetable,
   server: Server,
   deps: TargetDependencies,
@@ -132,6 +138,7 @@ export function createTarget(
     const started = clock();
     const run = scheduledRunId({ job: job.name, server: server.name, slot });
     const retrying = createRetrying(prepared, slot, nextDispatch(timetable, slot, lateBy), stopping.signal, clock);
+    const written = { rows: 0, bytes: 0 };
     for (;;) {
       const result = await deps.attempts.once({
         prepared,
@@ -145,10 +152,18 @@ export function createTarget(
         nextUse: nextDispatch(timetable, clock(), lateBy),
       });
       if (result.status === 'read') {
-        await settle(result, before, { ...facts(slot, trigger, started, retrying.attempts), run }, committer);
+        const ran = { ...facts(slot, trigger, started, retrying.attempts), run };
+        await settle(
+          { ...result, rows: result.rows + written.rows, bytes: result.bytes + written.bytes },
+          before,
+          ran,
+          committer,
+        );
         return;
       }
       const { failure } = result;
+      written.rows += result.written?.rows ?? 0;
+      written.bytes += result.written?.bytes ?? 0;
       if (failure.kind === 'cancelled') return;
       if (failure.kind === 'kafka' || failure.kind === 'fenced') {
         unavailable(failure);
@@ -161,6 +176,7 @@ export function createTarget(
         before,
         { ...facts(slot, trigger, started, retrying.attempts), run },
         retrying.endedByNextSlot,
+        written,
       );
       return;
     }
@@ -183,7 +199,7 @@ export function createTarget(
         ? await stream.commit(records)
         : await committer.commit({
             ...place,
-            ...(rows > 0 ? { rows: { topic: job.topic.name, batches, bytes } } : {}),
+            ...(batches.length > 0 ? { rows: { topic: job.topic.name, batches, bytes } } : {}),
             records,
           });
     } finally {
@@ -199,11 +215,12 @@ export function createTarget(
     before: readonly LedgerRecord[],
     ran: RunFacts,
     nextIsDue: boolean,
+    written = { rows: 0, bytes: 0 },
   ): Promise<void> {
     const finished = { ...ran, finished: clock() };
     const records = [
       ...before,
-      outcomeRecord(finished, 'failed', 0, 0, failure),
+      outcomeRecord(finished, 'failed', written.rows, written.bytes, failure),
       ...(nextIsDue ? [] : skippedMeanwhile(finished)),
     ];
     if (await commitRecords(records)) tell.records(records, finished.finished - finished.started);
