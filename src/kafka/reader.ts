@@ -52,7 +52,7 @@ export interface TopicReader {
    * Failure (offset out of range, topic deleted, patience at an end) or the callback's own error.
    */
   readonly done: Promise<void>;
-  /** Ends reading at once; resolves when callbacks under way are done. Never rejects. */
+  /** Ends reading at once; resolves when callbacks under way are done, so a callback may call but not await it. Never rejects. */
   stop(): Promise<void>;
 }
 
