@@ -5,7 +5,7 @@ import type { ChoiceShape, IntegerShape, QuantityShape, Shape, SqlShape, TextSha
 import { checkFormat } from './formats.ts';
 import { type ScalarNode, sourceTextOf } from './node.ts';
 import { show } from './problems.ts';
-import type { Reading } from './read.ts';
+import type { Reading } from './reading.ts';
 import { suggest } from './suggest.ts';
 import { swallowedSql } from './swallowed-sql.ts';
 import { expandVariables } from './variables.ts';

@@ -19,14 +19,8 @@ import { checkFormat } from './formats.ts';
 import { entryOf, type MapNode, type Node, nodeOfJson } from './node.ts';
 import { type Place, type Problems, placeOf, show } from './problems.ts';
 import { readScalar } from './read-scalar.ts';
-import type { Environment } from './variables.ts';
+import type { Reading } from './reading.ts';
 import { isEmptyNode, type Label, sayMismatch, shapeAccepts } from './words.ts';
-
-export interface Reading {
-  readonly problems: Problems;
-  /** Where `${NAME}` is replaced: from these. Absent in job files. */
-  readonly variables?: Environment;
-}
 
 /** Reads one value. `label` names it in messages: `` `timeout` ``. Undefined when it is wrong, which has been reported. */
 export function readValue<S extends Shape>(
