@@ -8,25 +8,10 @@ import { join } from 'node:path';
 export async function installDependencies() {
   if (isInstalled()) return true;
   process.stderr.write('installing the packages of package-lock.json (npm ci) …\n');
-  // npm names its own program to the scripts it runs; `npm` alone may be another one, or none on the search path.
-  const npm = process.env.npm_execpath ? [process.execPath, process.env.npm_execpath] : ['npm'];
-  const { code, output } = await capture(npm[0], [
-    ...npm.slice(1),
-    'ci',
-    '--ignore-scripts',
-    '--no-audit',
-    '--no-fund',
-  ]);
+  const { code, output } = await runNpm(['ci', '--ignore-scripts', '--no-audit', '--no-fund']);
   if (code === 0) return true;
   process.stderr.write(`${output}\nerror: \`npm ci\` failed\nhint: see the messages of npm above\n`);
   return false;
-}
-
-/** Runs npm to its end. */
-export function runNpm(args) {
-  // npm names its own program to the scripts it runs; `npm` alone may be another one, or none on the search path.
-  const program = process.env.npm_execpath;
-  return program ? capture(process.execPath, [program, ...args]) : capture('npm', args);
 }
 
 /** Runs a program of node_modules to its end, with colours where this terminal has them. */
@@ -46,6 +31,12 @@ function isInstalled() {
   }
   // Optional packages are those of other platforms.
   return Object.entries(wanted).every(([path, { optional }]) => path === '' || optional || path in installed);
+}
+
+function runNpm(args) {
+  // npm names its own program to the scripts it runs; `npm` alone may be another one, or none on the search path.
+  const program = process.env.npm_execpath;
+  return program ? capture(process.execPath, [program, ...args]) : capture('npm', args);
 }
 
 function readPackages(file) {

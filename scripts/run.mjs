@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { installDependencies, runNpm, runProgram } from './dependencies.mjs';
+import { installDependencies, runProgram } from './dependencies.mjs';
 
 const REPOSITORY = fileURLToPath(new URL('..', import.meta.url));
 const PROGRAMS = { demo: 'demo/main.js', bench: 'bench/main.js', generate: 'src/config/generate.js' };
@@ -32,19 +32,11 @@ async function main() {
   return runCompiled(PROGRAMS[task]);
 }
 
-/**
- * Compiles the command and all else (to `.cache/js`), and runs a program of the latter in this process, so that a signal
- * needs no passing on.
- */
+/** Compiles everything to `.cache/js` and runs a program there in this process, so that a signal needs no passing on. */
 async function runCompiled(name) {
-  const compilers = [
-    // Types are checked by `npm test`; what is wanted here is the start.
-    runProgram('tsc', ['-p', 'tsconfig.json', '--noCheck']),
-    // What demo and bench run as users do.
-    ...(task === 'generate' ? [] : [runNpm(['run', '--silent', 'build'])]),
-  ];
-  for (const { code, output } of await Promise.all(compilers)) {
-    if (code === 0) continue;
+  // Types are checked by `npm test`; what is wanted here is the start.
+  const { code, output } = await runProgram('tsc', ['-p', 'tsconfig.json', '--noCheck']);
+  if (code !== 0) {
     process.stderr.write(output);
     return refuse('the sources do not compile', 'see the messages of the compiler above');
   }

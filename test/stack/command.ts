@@ -16,7 +16,6 @@ export async function buildCommand(): Promise<void> {
   const work = mkdtempSync(join(cacheFolder(), 'dist.part-'));
   try {
     await promisify(execFile)(process.execPath, [join(REPOSITORY, 'scripts', 'build.mjs'), join(work, 'new')]);
-    if (!existsSync(join(work, 'new', 'bin.js'))) return;
     if (existsSync(DIST)) renameSync(DIST, join(work, 'old'));
     renameSync(join(work, 'new'), DIST);
   } catch (error) {
