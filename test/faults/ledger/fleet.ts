@@ -49,6 +49,9 @@ export interface Count {
 export interface Fleet {
   start(fields?: Partial<ReplicaOptions>): Replica;
   readonly replicas: readonly Replica[];
+  /** Names of topics: the ledger, and where rows go. */
+  readonly ledger: string;
+  readonly rows: string;
   /** Seconds of the epoch. */
   readonly from: number;
   readonly until: number;
@@ -147,6 +150,8 @@ export async function createFleet(options: FleetOptions): Promise<Fleet> {
   return {
     start,
     replicas,
+    ledger,
+    rows,
     from,
     until,
     async finish(quiet = 8000) {

@@ -18,6 +18,8 @@ export interface ReplicaOptions {
   readonly jobs: number;
   /** Jobs that stream 400 rows every 3 s. */
   readonly streams: number;
+  /** A job more, that publishes one row a second to this topic. */
+  readonly oddTopic?: string;
   /** Seconds of the epoch. */
   readonly from: number;
   readonly until: number;
@@ -132,6 +134,17 @@ async function main(options: ReplicaOptions): Promise<void> {
         fields: { job, slot, error: result.failure.message },
       });
   };
+  const runOdd = async (job: string, slot: number): Promise<void> => {
+    const batches = [
+      encodeRecords(0, [{ key: Buffer.from(job), value: Buffer.from(`${job} ${slot} 0 ${options.name}`) }]),
+    ];
+    const rows = { topic: options.oddTopic ?? '', batches, bytes: 100 };
+    const result = await ledger.committer(job, 's').commit({ job, server: 's', rows, records: [recordOf(slot)] });
+    // As the daemon does: a slot that cannot be published now is looked at again a second later.
+    if (result.status === 'committed') return;
+    tell({ event: 'log', level: 'info', message: result.status, fields: { job, slot, error: result.failure.message } });
+    await sleep(1000);
+  };
   const stream = async (job: string, slot: number): Promise<void> => {
     const open = await ledger.committer(job, 's').openStream({ job, server: 's', topic: options.rows, timeout: 5000 });
     try {
@@ -175,6 +188,7 @@ async function main(options: ReplicaOptions): Promise<void> {
     if (!ledger.available) return;
     for (const job of small) startDue(job, 1, run);
     for (const job of large) startDue(job, STREAM_PERIOD, stream);
+    if (options.oddTopic) startDue('odd', 1, runOdd);
   }, 20);
   process.once('SIGTERM', () => {
     void ledger.stop().then(() => {
