@@ -47,18 +47,17 @@ afterAll(async () => {
 async function forbid(topic: string): Promise<void> {
   const admin = client.kafka.admin();
   await admin.connect();
+  const acl = (operation: AclOperationTypes, permissionType: AclPermissionTypes) => ({
+    resourceType: AclResourceTypes.TOPIC,
+    resourceName: topic,
+    resourcePatternType: ResourcePatternTypes.LITERAL,
+    principal: 'User:ANONYMOUS',
+    host: '*',
+    operation,
+    permissionType,
+  });
   await admin.createAcls({
-    acl: [
-      {
-        resourceType: AclResourceTypes.TOPIC,
-        resourceName: topic,
-        resourcePatternType: ResourcePatternTypes.LITERAL,
-        principal: 'User:ANONYMOUS',
-        host: '*',
-        operation: AclOperationTypes.WRITE,
-        permissionType: AclPermissionTypes.DENY,
-      },
-    ],
+    acl: [acl(AclOperationTypes.ALL, AclPermissionTypes.ALLOW), acl(AclOperationTypes.WRITE, AclPermissionTypes.DENY)],
   });
   await admin.disconnect();
 }
