@@ -197,10 +197,10 @@ test.each([
 );
 
 test(
-  'streams are there whole and once, or not at all, while leaders move and replies are lost',
+  'streams are there whole and once, or not at all, while leaders move, replies are lost and brokers die',
   async () => {
     const topic = await control.create('streams', LEADERS);
-    const harms = [keepDoing(shuffles([topic]), 1000), keepDoing(lossyLine, 700)];
+    const harms = [keepDoing(shuffles([topic]), 1000), keepDoing(lossyLine, 700), keepDoing(killBroker, 12_000)];
     const failures: ProducerFailure[] = [];
     const committed = new Set<number>();
     const unknown = new Set<number>();
@@ -259,10 +259,10 @@ test(
 );
 
 test(
-  'an idempotent producer writes what it acknowledged once while leaders move and replies are lost',
+  'an idempotent producer writes what it acknowledged once while leaders move, replies are lost and brokers die',
   async () => {
     const topic = await control.create('idempotent', LEADERS);
-    const harms = [keepDoing(shuffles([topic]), 1000), keepDoing(lossyLine, 700)];
+    const harms = [keepDoing(shuffles([topic]), 1000), keepDoing(lossyLine, 700), keepDoing(killBroker, 12_000)];
     const acknowledged = new Set<number>();
     let failed = 0;
     const end = performance.now() + 40_000;
