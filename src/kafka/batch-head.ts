@@ -6,7 +6,7 @@ import { BATCH_OVERHEAD } from './record-batch.ts';
 import type { EncoderClass, SharingEncoder } from './shared-buffers.ts';
 
 /** What kafkajs passes to its RecordBatch. Its 64-bit numbers have a `toString`. */
-export interface RecordBatchFields {
+interface RecordBatchFields {
   readonly compression: number;
   readonly firstTimestamp: number;
   readonly maxTimestamp: number;
