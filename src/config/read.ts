@@ -17,7 +17,7 @@ import type {
 } from './field.ts';
 import { checkFormat } from './formats.ts';
 import { entryOf, type MapNode, type Node, nodeOfJson } from './node.ts';
-import { type Place, type Problems, placeOf, show } from './problems.ts';
+import { type Place, placeOf, show } from './problems.ts';
 import { readScalar } from './read-scalar.ts';
 import type { Reading } from './reading.ts';
 import { isEmptyNode, type Label, sayMismatch, shapeAccepts } from './words.ts';
