@@ -9,7 +9,7 @@ import type { MemoryBudget } from './memory.ts';
 /** Memory is reserved in steps, so that small results cost one reservation and large ones few. */
 const RESERVATION_STEP: Bytes = 64 * 1024;
 /** Batches are sent on when this much has gathered: enough for every partition to get a batch of good size. */
-const STREAM_CHUNK: Bytes = 2 * 1024 * 1024;
+const STREAM_CHUNK: Bytes = 4 * 1024 * 1024;
 
 export interface FinishedResult {
   /** Set when the result outgrew its buffer: its rows are in this stream's transaction, and `batches` is empty. */
