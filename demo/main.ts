@@ -1,13 +1,13 @@
-// `npm run demo`: the jobs of jobs/ on a real Kafka and a real Postgres that it starts and ends. Three databases at three
+// `npm run demo`: the jobs of jobs/ on a real Kafka and a real Postgres that it starts and ends, or that KAFKA_BROKERS and
+// PGTALLY_TEST_POSTGRES name. Three databases at three
 // loopback addresses of one Postgres are the fleet. Nothing of it outlives Ctrl-C.
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { buildCommand } from '../test/stack/command.ts';
-import { type KafkaNode, startKafka } from '../test/stack/kafka-broker.ts';
-import { type PostgresServer, startPostgres } from '../test/stack/postgres-server.ts';
+import { type FoundKafka, type FoundPostgres, findKafka, findPostgres } from '../test/stack/find-servers.ts';
 import { REPOSITORY } from '../test/stack/repository.ts';
 import { runPgtally, startPgtally } from '../test/stack/run-pgtally.ts';
-import { createShards, type Shard } from './shards.ts';
+import { createShards, removeShards, type Shard } from './shards.ts';
 
 /** `--seconds N` ends the demo by itself, for tests. */
 function secondsWanted(): number | undefined {
@@ -24,11 +24,11 @@ async function main(): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
   const seconds = secondsWanted();
 
-  say('starting a Kafka and a Postgres of its own …');
-  let kafka: KafkaNode | undefined;
-  let postgres: PostgresServer | undefined;
+  say('looking for a Kafka and a Postgres …');
+  let kafka: FoundKafka | undefined;
+  let postgres: FoundPostgres | undefined;
   try {
-    [kafka, postgres] = await Promise.all([startKafka(), startPostgres(), buildCommand()]);
+    [kafka, postgres] = await Promise.all([findKafka(), findPostgres(), buildCommand()]);
     const shards = await createShards(postgres);
     say(`  Kafka at ${kafka.bootstrap}, Postgres on port ${postgres.port} (${elapsed()})`);
     for (const shard of shards)
@@ -58,11 +58,12 @@ async function main(): Promise<number> {
     await Promise.all([daemon.stop('SIGTERM'), tail.stop('SIGTERM')]);
     return who ? 1 : 0;
   } finally {
+    if (postgres?.external) await removeShards(postgres);
     await Promise.allSettled([kafka?.discard(), postgres?.discard()]);
   }
 }
 
-function environment(kafka: KafkaNode, postgres: PostgresServer, shards: readonly Shard[]): Record<string, string> {
+function environment(kafka: FoundKafka, postgres: FoundPostgres, shards: readonly Shard[]): Record<string, string> {
   const hosts = Object.fromEntries(shards.map((shard, index) => [`SHARD${index + 1}_HOST`, shard.host]));
   return { ...hosts, KAFKA_BROKERS: kafka.bootstrap, SHARD_PORT: String(postgres.port), SHARD_PASSWORD: 'pgtally' };
 }

@@ -23,6 +23,12 @@ export async function createShards(server: PostgresAddress): Promise<readonly Sh
   return Promise.all([1, 2, 3].map((number) => createShard(server, number)));
 }
 
+/** From a server that was there before and stays. */
+export async function removeShards(server: PostgresAddress): Promise<void> {
+  for (const number of [1, 2, 3]) await on(server, 'postgres', `drop database if exists shard${number} with (force)`);
+  await on(server, 'postgres', 'drop role if exists pgtally');
+}
+
 async function createShard(server: PostgresAddress, number: number): Promise<Shard> {
   const database = `shard${number}`;
   const rows = number * 100;
@@ -35,11 +41,12 @@ async function createShard(server: PostgresAddress, number: number): Promise<Sha
      select 'P' || (i % (${number} + 1)), json_build_object('id', i, 'shard', ${number})
      from generate_series(1, ${rows}) i`,
   );
-  const host = await addressOf(number, server.port);
+  const host = await addressOf(number, server);
   return { name: `shard-${number}`, database, host, rows };
 }
 
-async function addressOf(number: number, port: number): Promise<string> {
+async function addressOf(number: number, { host, port }: PostgresAddress): Promise<string> {
+  if (!host.startsWith('127.') && host !== 'localhost') return host;
   const own = `127.0.0.${number}`;
   if (await answers(own, port)) return own;
   process.stdout.write(
