@@ -3,15 +3,17 @@
 import { randomUUID } from 'node:crypto';
 import type { KafkaClient } from '../kafka/client.ts';
 import { fenceTransactionalId, openTransactionalProducer, type TransactionalProducer } from '../kafka/producer.ts';
+import type { TopicShapes } from '../kafka/topic-shapes.ts';
 import type { Milliseconds } from '../model/units.ts';
 import { createAdHocStreams } from './ad-hoc-streams.ts';
 import type { CommitPlan } from './commit-plan.ts';
 import { createGroupCommitter } from './group-commit.ts';
 import type { CommitAttempt, Lane } from './lane.ts';
 import { createRehearsal } from './rehearsal.ts';
+import { atLeastOnceLane, createRowSender, openVisibleStream } from './row-sender.ts';
 import { createTopicWatch, type TopicWatch } from './topic-watch.ts';
 import { failedAttempt, transact } from './transact.ts';
-import type { Committer } from './types.ts';
+import type { Committer, Delivery } from './types.ts';
 
 export interface AdHocCommitter extends Committer {
   /** Connects and takes the transactional id ahead of the first commit, which then need not wait. Never rejects. */
@@ -23,15 +25,48 @@ export interface AdHocCommitter extends Committer {
 export interface AdHocOptions {
   /** Default: random, below the client id. Two processes with one id fence each other. */
   readonly transactionalId?: string;
-  /** Shared with others of this process; default: its own. */
-  readonly watch?: TopicWatch;
+  /** `at_least_once`: without transactions, for clusters that forbid them. Default `exactly_once`. */
+  readonly delivery?: Delivery;
+  /** Shared with who encodes the rows; default: its own. */
+  readonly shapes?: TopicShapes;
 }
 
 const TRANSACTION_TIMEOUT: Milliseconds = 10_000;
 
+/** A committer that is not connected yet. */
 export function createAdHocCommitter(client: KafkaClient, options: AdHocOptions = {}): AdHocCommitter {
-  const transactionalId = options.transactionalId ?? `${client.clientId}.run.${randomUUID()}`;
-  const watch = options.watch ?? createTopicWatch(client);
+  const watch = createTopicWatch(client, options.shapes ? { shapes: options.shapes } : {});
+  return options.delivery === 'at_least_once'
+    ? repeatableCommitter(client, watch)
+    : transactionalCommitter(client, watch, options.transactionalId ?? `${client.clientId}.run.${randomUUID()}`);
+}
+
+/** Rows are visible as they are sent; after an error some of them are. */
+function repeatableCommitter(client: KafkaClient, watch: TopicWatch): AdHocCommitter {
+  const sender = createRowSender(client);
+  const group = createGroupCommitter(atLeastOnceLane(NOTHING_RECORDED, sender), watch);
+  return {
+    commit: (unit) => group.commit(unit),
+    openStream: (run) => openVisibleStream(run, sender, group, watch),
+    warm: (topic) => sender.warm(topic),
+    async close() {
+      await sender.close();
+      watch.close();
+    },
+  };
+}
+
+/** A lane on which there is nothing left to do once the rows are sent. */
+const NOTHING_RECORDED: Lane = {
+  records: undefined,
+  ready: async () => undefined,
+  commit: async () => ({ status: 'committed' }),
+  basis: () => undefined,
+  judge: () => ({ status: 'open' }),
+  committed: () => undefined,
+};
+
+function transactionalCommitter(client: KafkaClient, watch: TopicWatch, transactionalId: string): AdHocCommitter {
   const rehearsal = createRehearsal(client, `${transactionalId}.rehearsal`);
   let producer: Promise<TransactionalProducer> | undefined;
   /** What has to end before the id may be taken again. */
@@ -79,15 +114,7 @@ export function createAdHocCommitter(client: KafkaClient, options: AdHocOptions 
     return attempt;
   };
 
-  const lane: Lane = {
-    records: undefined,
-    ready: async () => undefined,
-    commit: commitRows,
-    basis: () => undefined,
-    judge: () => ({ status: 'open' }),
-    committed: () => undefined,
-    rehearse: (rows) => rehearsal.rehearse(rows),
-  };
+  const lane: Lane = { ...NOTHING_RECORDED, commit: commitRows, rehearse: (rows) => rehearsal.rehearse(rows) };
   const group = createGroupCommitter(lane, watch);
   const streams = createAdHocStreams(client, `${transactionalId}.stream`, watch);
   let warming: Promise<void> | undefined;
@@ -115,7 +142,7 @@ export function createAdHocCommitter(client: KafkaClient, options: AdHocOptions 
       await rehearsal.close();
       const opened = await producer?.catch(() => undefined);
       await opened?.close();
-      if (!options.watch) watch.close();
+      watch.close();
     },
   };
 }

@@ -4,6 +4,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { KafkaClient } from '../kafka/client.ts';
 import { murmur2Partition } from '../kafka/murmur2.ts';
 import { openReader, type TopicReader } from '../kafka/reader.ts';
+import type { TopicShapes } from '../kafka/topic-shapes.ts';
 import { Failure } from '../model/failure.ts';
 import type { LedgerSettings } from '../model/project.ts';
 import type { LedgerRecord } from '../model/run.ts';
@@ -20,9 +21,10 @@ import { createShardStreams } from './shard-streams.ts';
 import { createLedgerState } from './state.ts';
 import { noSteps, type OnStep } from './steps.ts';
 import { streamTimeout } from './stream-timeout.ts';
-import { createTopicWatch, type TopicWatch } from './topic-watch.ts';
+import { createTopicWatch } from './topic-watch.ts';
 import { asFailure } from './transact.ts';
-import type { Committer } from './types.ts';
+import type { Committer, Delivery } from './types.ts';
+import { takeUnfenced } from './unfenced-session.ts';
 
 export interface BackfillCommitter extends Committer {
   /** Takes over and reads how far it came. Rejects with a Failure. Units and streams are to have `backfill: range`. */
@@ -41,7 +43,10 @@ export interface BackfillOptions {
   readonly range: BackfillRange;
   /** The job's. */
   readonly timeout: Milliseconds;
-  readonly watch?: TopicWatch;
+  /** As the job's. Default `exactly_once`. */
+  readonly delivery?: Delivery;
+  /** Shared with who encodes the rows; default: its own. */
+  readonly shapes?: TopicShapes;
   readonly onStep?: OnStep;
 }
 
@@ -60,8 +65,9 @@ export function createBackfillCommitter(options: BackfillOptions): BackfillCommi
   const hash = createHash('sha256').update(name).digest('hex').slice(0, 16);
   const transactionalId = `${names.ledger}.backfill.${hash}`;
   const self = randomUUID();
-  const watch = options.watch ?? createTopicWatch(client);
-  const rehearsal = createRehearsal(client, `${transactionalId}.rehearsal`);
+  const watch = createTopicWatch(client, options.shapes ? { shapes: options.shapes } : {});
+  const fenced = options.delivery !== 'at_least_once';
+  const rehearsal = fenced ? createRehearsal(client, `${transactionalId}.rehearsal`) : undefined;
   const onStep = options.onStep ?? noSteps;
   const state = createLedgerState(settings.shards);
   const nonces = new Map<string, () => void>();
@@ -70,7 +76,7 @@ export function createBackfillCommitter(options: BackfillOptions): BackfillCommi
   let session: ShardSession | undefined;
   let taking: Promise<ShardSession> | undefined;
   /** The last session ended by being fenced. */
-  let fenced = false;
+  let wasFenced = false;
   /** Why this backfill is over. */
   let lost: Failure | undefined;
 
@@ -102,8 +108,8 @@ export function createBackfillCommitter(options: BackfillOptions): BackfillCommi
 
   const takeOnce = async (): Promise<ShardSession> => {
     reader ??= await openTail();
-    if (fenced) await requireOwnership(reader);
-    const taken = await takeShard({
+    if (wasFenced) await requireOwnership(reader);
+    const taken = await (fenced ? takeShard : takeUnfenced)({
       client,
       records,
       self,
@@ -115,7 +121,7 @@ export function createBackfillCommitter(options: BackfillOptions): BackfillCommi
       onStep,
     });
     session = taken;
-    fenced = false;
+    wasFenced = false;
     return taken;
   };
 
@@ -155,7 +161,7 @@ export function createBackfillCommitter(options: BackfillOptions): BackfillCommi
     if (!session || failed !== session) return;
     session.close();
     session = undefined;
-    fenced ||= failure.kind === 'fenced';
+    wasFenced ||= failure.kind === 'fenced';
   };
 
   const lane: Lane = {
@@ -181,7 +187,7 @@ export function createBackfillCommitter(options: BackfillOptions): BackfillCommi
       for (const { stateKey, stateText } of units)
         if (stateText !== undefined) state.commit(shard, stateKey, stateText);
     },
-    rehearse: (rows) => rehearsal.rehearse(rows),
+    ...(rehearsal ? { rehearse: (rows) => rehearsal.rehearse(rows) } : {}),
   };
   const group = createGroupCommitter(lane, watch);
   const streams = createShardStreams({
@@ -205,8 +211,8 @@ export function createBackfillCommitter(options: BackfillOptions): BackfillCommi
     },
     async close() {
       session?.close();
-      await Promise.all([reader?.stop(), rehearsal.close()]);
-      if (!options.watch) watch.close();
+      await Promise.all([reader?.stop(), rehearsal?.close()]);
+      watch.close();
     },
   };
 }

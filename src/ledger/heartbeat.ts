@@ -19,8 +19,8 @@ export interface Heartbeat {
   beatNow(): void;
   /** Sends one and resolves when it was answered or failed. */
   beat(): Promise<void>;
-  /** Stops sending; removes this replica for all readers (a tombstone). Never rejects. */
-  stop(): Promise<void>;
+  /** Stops sending; with `tellOthers` removes this replica for all readers (a tombstone). Never rejects. */
+  stop(options: { readonly tellOthers: boolean }): Promise<void>;
   /** Rejects when the replicas topic cannot be read any more at all. */
   readonly done: Promise<void>;
 }
@@ -89,11 +89,11 @@ export async function startHeartbeat(options: HeartbeatOptions): Promise<Heartbe
       await sending;
       await beat();
     },
-    async stop() {
+    async stop({ tellOthers }) {
       stopped = true;
       clearInterval(interval);
       await sending;
-      await send(self, null);
+      if (tellOthers) await send(self, null);
       await Promise.all([send.close(), reader.stop()]);
     },
     done: reader.done,

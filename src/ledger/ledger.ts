@@ -57,6 +57,8 @@ export interface RunningLedger extends Ledger {
 const EVALUATE_EVERY: Milliseconds = 100;
 /** Runs are cancelled after `stop_grace` (at most 10 s), and then have to be told to Kafka. */
 const STOP_LIMIT: Milliseconds = 20_000;
+/** After so long somebody should look why. */
+const SLOW_JOIN: Milliseconds = 10_000;
 const DEFAULT_TIMEOUT: Milliseconds = 60_000;
 
 /** The topics must exist (`ensureLedgerTopics`). Nothing is connected before `start`. */
@@ -82,6 +84,7 @@ export function createLedger(options: LedgerOptions): RunningLedger {
   let timer: NodeJS.Timeout | undefined;
   let available = false;
   let stopping = false;
+  let stopped: Promise<void> | undefined;
   let whenSound: (() => void) | undefined;
   /** Asked at a stop about each (job, server) a committer was asked for. */
   let stillBusy: ((shard: number) => boolean) | undefined;
@@ -149,7 +152,7 @@ export function createLedger(options: LedgerOptions): RunningLedger {
   const close = async (): Promise<void> => {
     clearInterval(timer);
     for (const shard of shards) shard.abandon();
-    await Promise.all([heartbeat?.stop(), tail?.stop(), rehearsal?.close(), sender?.close()]);
+    await Promise.all([heartbeat?.stop({ tellOthers: available }), tail?.stop(), rehearsal?.close(), sender?.close()]);
     watch.close();
   };
 
@@ -180,10 +183,16 @@ export function createLedger(options: LedgerOptions): RunningLedger {
         await close();
         throw error;
       }
+      if (stopping) return close();
       timer = setInterval(evaluate, EVALUATE_EVERY);
+      const slow = setTimeout(
+        () => log('warn', 'still joining: the ledger is being read, or a partition of it has no leader', {}),
+        SLOW_JOIN,
+      );
       await new Promise<void>((resolve) => {
         whenSound = resolve;
       });
+      clearTimeout(slow);
     },
     onChange(listener) {
       listeners.add(listener);
@@ -206,24 +215,28 @@ export function createLedger(options: LedgerOptions): RunningLedger {
     *ownedRuns() {
       for (const [index, shard] of shards.entries()) if (shard.owned) yield* state.runs(index);
     },
-    async stop(busy) {
-      if (stopping) return;
-      stopping = true;
-      if (busy) stillBusy = (shard) => [...at(asked, shard).values()].some(([job, server]) => busy(job, server));
-      membership.stop();
-      for (const shard of shards) shard.stop();
-      changed();
-      whenSound?.();
-      // Others take a shard over when they have heard this, or read that it was released.
-      await heartbeat?.beat();
-      const limit = now() + STOP_LIMIT;
-      while (shards.some(({ status }) => status !== 'released') && now() < limit) {
-        evaluate();
-        await new Promise((resolve) => setTimeout(resolve, 10));
-      }
-      await close();
+    stop(busy) {
+      stopped ??= stop(busy);
+      return stopped;
     },
   };
+
+  async function stop(busy?: (job: JobName, server: ServerName) => boolean): Promise<void> {
+    stopping = true;
+    if (busy) stillBusy = (shard) => [...at(asked, shard).values()].some(([job, server]) => busy(job, server));
+    membership.stop();
+    for (const shard of shards) shard.stop();
+    changed();
+    whenSound?.();
+    // Others take a shard over when they have heard this, or read that it was released.
+    if (available) await heartbeat?.beat();
+    const limit = now() + STOP_LIMIT;
+    while (shards.some(({ status }) => status !== 'released') && now() < limit) {
+      evaluate();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    await close();
+  }
 
   function ownerOf(shard: number): ReplicaId | undefined {
     const claim = state.claim(shard);

@@ -1,10 +1,10 @@
 // What the runs of one shard commit by: a group committer and streams for each delivery, over the shard's lane.
-import { createGroupCommitter, type GroupCommitter } from './group-commit.ts';
-import { atLeastOnceLane, type RowSender } from './row-sender.ts';
+import { createGroupCommitter } from './group-commit.ts';
+import { atLeastOnceLane, openVisibleStream, type RowSender } from './row-sender.ts';
 import type { Shard } from './shard.ts';
 import type { ShardStreams } from './shard-streams.ts';
 import type { TopicWatch } from './topic-watch.ts';
-import type { Committer, Delivery, RunStream } from './types.ts';
+import type { Committer, Delivery } from './types.ts';
 
 export interface ShardCommitters {
   of(delivery: Delivery): Committer;
@@ -28,7 +28,7 @@ export function createShardCommitters({ shard, streams, watch, sender }: ShardCo
     sender && repeatable
       ? {
           commit: (unit) => repeatable.commit(unit),
-          openStream: async (run) => visibleAtOnce(run, sender, repeatable, watch),
+          openStream: (run) => openVisibleStream(run, sender, repeatable, watch),
         }
       : exactly;
   return {
@@ -36,22 +36,5 @@ export function createShardCommitters({ shard, streams, watch, sender }: ShardCo
     get idle() {
       return once.idle && (repeatable?.idle ?? true) && streams.idle;
     },
-  };
-}
-
-/** A stream whose rows are visible as they are sent: only what records them is committed at its end. */
-async function visibleAtOnce(
-  run: Parameters<Committer['openStream']>[0],
-  sender: RowSender,
-  group: GroupCommitter,
-  watch: TopicWatch,
-): Promise<RunStream> {
-  const refusal = (await watch.look([run.topic])).get(run.topic);
-  if (refusal) throw refusal;
-  const { job, server, backfill } = run;
-  return {
-    send: (batches) => sender.send([{ topic: run.topic, batches }]),
-    commit: (records) => group.commit({ job, server, records, ...(backfill ? { backfill } : {}) }),
-    abort: async () => undefined,
   };
 }

@@ -13,11 +13,11 @@ const READ_BACK_DEADLINE: Milliseconds = 30_000;
 
 /** Takes a shard by a claim alone. Rejects with a Failure. */
 export async function takeUnfenced(options: TakeOptions): Promise<ShardSession> {
-  const { client, records, self, onStep } = options;
+  const { client, records, self, onStep, claimKey = CLAIM_KEY } = options;
   const producer = await openIdempotentProducer(client, { topic: records.ledger });
   const sendClaim = (claim: Claim): Promise<void> =>
     producer.send(records.ledger, [
-      encodeRecords(records.shard, [{ key: Buffer.from(CLAIM_KEY), value: Buffer.from(formatClaim(claim)) }]),
+      encodeRecords(records.shard, [{ key: Buffer.from(claimKey), value: Buffer.from(formatClaim(claim)) }]),
     ]);
   try {
     if (!options.stillMine()) throw viewChanged();

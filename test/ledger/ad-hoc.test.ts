@@ -126,4 +126,23 @@ describe('an ad-hoc committer', () => {
     await stream.abort();
     await adHoc.close();
   });
+
+  it('without transactions publishes rows at once, and refuses only what its topic refuses', async () => {
+    const topic = await freshTopic({ config: { 'max.message.bytes': '2000' } });
+    const adHoc = createAdHocCommitter(client, { delivery: 'at_least_once' });
+    await adHoc.warm(topic);
+    const results = await Promise.all([
+      adHoc.commit({ job: 'a', server: 's1', rows: testRows(topic, ['1']), records: [] }),
+      adHoc.commit({ job: 'a', server: 's2', rows: testRows(topic, ['x'.repeat(5000)]), records: [] }),
+      adHoc.commit({ job: 'a', server: 's3', rows: testRows('no-such-topic', ['x']), records: [] }),
+      adHoc.commit({ job: 'a', server: 's4', rows: testRows(topic, ['2']), records: [] }),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(['committed', 'refused', 'refused', 'committed']);
+    const stream = await adHoc.openStream({ job: 'j', server: 's', topic, timeout: 1000 });
+    await stream.send(testRows(topic, ['3']).batches);
+    const values = await valuesOf(topic);
+    expect([...new Set(values)]).toEqual(['1', '2', '3']);
+    expect((await stream.commit([])).status).toBe('committed');
+    await adHoc.close();
+  });
 });

@@ -168,6 +168,20 @@ describe('a backfill', () => {
     expect((await readState(client, { topic, shards: 2 })).backfills).toEqual([]);
   });
 
+  it('without transactions resumes as well', async () => {
+    const topic = await freshLedgerTopics(2);
+    const rows = await freshTopic();
+    const record = testRecord(10, { trigger: 'backfill' });
+    const first = await backfill(topic, { delivery: 'at_least_once' });
+    const unit = { job: 'job', server: 's', rows: testRows(rows, ['x']), records: [record], backfill: range };
+    expect((await first.commit(unit)).status).toBe('committed');
+    await first.close();
+    const second = await backfill(topic, { delivery: 'at_least_once' });
+    expect(second.progress('s')).toEqual(record);
+    await second.close();
+    expect(await valuesOf(rows)).toEqual(['x']);
+  });
+
   it('is taken over by a second command of the same range, and says so', async () => {
     const topic = await freshLedgerTopics(2);
     const rows = await freshTopic();
