@@ -16,6 +16,8 @@ import { transact } from './transact.ts';
 export interface ShardSession {
   /** What this session may stream for at most: the transaction timeout of its second producer. */
   readonly streamTimeout: Milliseconds;
+  /** What was under way when it was closed failed for that reason alone, and a commit of it may have happened. */
+  readonly closed: boolean;
   /** Never rejects. After `failed` the session is to be closed. */
   commit(plan: CommitPlan): Promise<CommitAttempt>;
   /** Opens a transaction of the second producer. Rejects with a Failure; then the session is to be closed. */
@@ -69,7 +71,9 @@ export async function takeShard(options: TakeOptions): Promise<ShardSession> {
     open('.stream', options.streamTimeout, 'stream'),
   ]);
   const producers = [opened, openedStream].flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const life = { closed: false };
   const close = (): void => {
+    life.closed = true;
     for (const producer of producers) void producer.close();
   };
   try {
@@ -83,7 +87,7 @@ export async function takeShard(options: TakeOptions): Promise<ShardSession> {
     await onStep('stream-fenced', shard);
     if (!options.stillMine()) throw viewChanged();
     await claim(transaction, options);
-    return createSession(main, stream, options, close);
+    return createSession(main, stream, options, life, close);
   } catch (error) {
     close();
     throw error;
@@ -108,11 +112,15 @@ function createSession(
   main: TransactionalProducer,
   stream: TransactionalProducer,
   options: TakeOptions,
+  life: { readonly closed: boolean },
   close: () => void,
 ): ShardSession {
   const { records, self, onStep, streamTimeout } = options;
   return {
     streamTimeout,
+    get closed() {
+      return life.closed;
+    },
     commit: (plan) => transact(main, plan, records, onStep),
     beginStream: () => stream.begin(),
     async release() {

@@ -8,6 +8,7 @@ import { type PreparedUnit, planCommit, prepareUnit } from './commit-plan.ts';
 import type { Lane } from './lane.ts';
 import type { Shard } from './shard.ts';
 import type { ShardSession } from './shard-session.ts';
+import { shardLost } from './shard-wait.ts';
 import type { OnStep } from './steps.ts';
 import { streamTimeout } from './stream-timeout.ts';
 import type { TopicWatch } from './topic-watch.ts';
@@ -56,6 +57,7 @@ export function createShardStreams(options: StreamOptions): ShardStreams {
           await options.onStep('stream-begun', shard.lane.records?.shard);
           return runStream({ ...options, run, session, transaction, end: endTurn });
         } catch (error) {
+          if (session.closed) throw shardLost(shard.lane.records?.shard ?? 0, 'it was lost just now');
           shard.lose(asFailure(error), session);
           throw error;
         }
@@ -106,8 +108,11 @@ function runStream({ shard, watch, onStep, run, session, transaction, end }: Ope
       return { status: 'committed' };
     } catch (error) {
       const { failure, outcomeUnknown } = failedAttempt(error);
+      const wasLost = session.closed;
       shard.lose(failure, session);
-      return outcomeUnknown ? findOut(lane, prepared, failure) : { status: 'unavailable', failure, outcomeUnknown };
+      return outcomeUnknown || wasLost
+        ? findOut(lane, prepared, failure)
+        : { status: 'unavailable', failure, outcomeUnknown };
     }
   };
 
@@ -117,6 +122,8 @@ function runStream({ shard, watch, onStep, run, session, transaction, end }: Ope
         await transaction.stream(run.topic, batches);
         await onStep('stream-rows-sent', place);
       } catch (error) {
+        // Lost meanwhile for another's reason: the run is not to blame, and its slot stays due.
+        if (session.closed) throw shardLost(place ?? 0, 'it was lost while a run streamed');
         watch.doubt([run.topic]);
         shard.lose(asFailure(error), session);
         throw asFailure(error);

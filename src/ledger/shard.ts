@@ -201,7 +201,10 @@ export function createShard(options: ShardOptions): Shard {
         return { status: 'failed', failure: shardLost(shard, 'it was lost just now'), outcomeUnknown: false };
       }
       const attempt = await current.commit(plan);
-      if (attempt.status === 'failed') lose(attempt.failure, current);
+      if (attempt.status === 'committed') return attempt;
+      if (current.closed)
+        return { status: 'failed', failure: shardLost(shard, 'it was lost in a commit'), outcomeUnknown: true };
+      lose(attempt.failure, current);
       return attempt;
     },
     basis(key) {

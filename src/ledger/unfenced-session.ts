@@ -32,8 +32,12 @@ export async function takeUnfenced(options: TakeOptions): Promise<ShardSession> 
     void producer.close();
     throw error;
   }
+  let closed = false;
   return {
     streamTimeout: Number.POSITIVE_INFINITY,
+    get closed() {
+      return closed;
+    },
     async commit({ rows, ledger, history }) {
       try {
         for (const { topic, batches } of rows) await producer.send(topic, batches);
@@ -49,7 +53,10 @@ export async function takeUnfenced(options: TakeOptions): Promise<ShardSession> 
     },
     beginStream: async () => immediate(producer),
     release: () => sendClaim({ nonce: randomUUID(), replica: self, released: true }),
-    close: () => void producer.close(),
+    close: () => {
+      closed = true;
+      void producer.close();
+    },
   };
 }
 

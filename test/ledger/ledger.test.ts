@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { createLedger, type LedgerOptions, type RunningLedger } from '../../src/ledger/ledger.ts';
+import { takeShard } from '../../src/ledger/shard-session.ts';
 import { freshTopic, readTopic } from '../stack/for-tests.ts';
 import { freshLedgerTopics, testClient, testRecord, testRows, valuesOf } from './on-kafka.ts';
 
@@ -172,5 +173,34 @@ describe('a ledger', () => {
     expect(results.map(({ status }) => status)).toEqual(['refused', 'committed']);
     expect(ledger.shards()[0]?.status).toBe('owned');
     expect(await valuesOf(rows)).toEqual(['y']);
+  });
+});
+
+describe('a stream whose shard is lost to another replica', () => {
+  it('ends as a loss of the shard, never as a failure of the run, and shows nothing', async () => {
+    const topic = await freshLedgerTopics(1);
+    const rows = await freshTopic();
+    const ledger = await startLedger(topic, 1);
+    await until(ownsAll(ledger));
+    const run = { job: 'job', server: 's', topic: rows, timeout: 20_000 };
+    const stream = await ledger.committer('job', 's').openStream(run);
+    await stream.send(testRows(rows, ['1']).batches);
+    // Another takes the shard: its claim is read while the stream is open.
+    const fenced = await takeShard({
+      client,
+      records: { shard: 0, ledger: topic, history: `${topic}.history` },
+      self: 'thief',
+      streamTimeout: 20_000,
+      stillMine: () => true,
+      untilRead: async () => undefined,
+      onStep: () => undefined,
+    });
+    await until(() => ledger.shards()[0]?.owner === 'thief' || !ledger.owns('job', 's'));
+    const sending = stream.send(testRows(rows, ['2']).batches);
+    await expect(sending).rejects.toMatchObject({ kind: 'fenced', retryable: true });
+    await stream.abort();
+    fenced.close();
+    await until(ownsAll(ledger));
+    expect(await valuesOf(rows)).toEqual([]);
   });
 });
