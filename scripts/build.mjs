@@ -27,7 +27,10 @@ await build({
     chunkFileNames: 'chunks/[name]-[hash].js',
     // What `run` loads one after the other anyway is one file.
     codeSplitting: {
-      groups: [{ name: 'run', test: /src\/(publish|postgres|project|sql|config|schedule|kafka|ledger)\//, minSize: 0 }],
+      groups: [
+        { name: 'model', test: /src\/model\//, minSize: 0 },
+        { name: 'run', test: /src\/(publish|postgres|project|sql|config|schedule|kafka|ledger)\//, minSize: 0 },
+      ],
     },
   },
   logLevel: 'warn',

@@ -14,14 +14,22 @@ export interface ReadyProject {
   readonly problems: readonly Problem[];
 }
 
-/** Undefined when a file has errors (they are printed): exit with EXIT_USAGE. `only`: prepare just this job. */
-export async function openOrComplain(context: CommandContext, only?: string): Promise<ReadyProject | undefined> {
+/**
+ * Undefined when a file has errors (they are printed): exit with EXIT_USAGE. `only`: prepare just this job. `onLoaded`: as
+ * for openProject.
+ */
+export async function openOrComplain(
+  context: CommandContext,
+  only?: string,
+  onLoaded?: (project: Project) => void,
+): Promise<ReadyProject | undefined> {
   const { io, options, output } = context;
   const opened = await openProject({
     cwd: io.cwd,
     env: io.env,
     ...(options.config === undefined ? {} : { configPath: options.config }),
     ...(only === undefined ? {} : { only }),
+    ...(onLoaded === undefined ? {} : { onLoaded }),
   });
   const { project, jobs, problems } = opened;
   if (project) return { project, jobs, problems };

@@ -1,6 +1,8 @@
 // `pgtally run JOB`: now, once, on its servers. It neither reads nor moves the ledger; how one server's run is done is in
 // publish/, how its end is printed in run-report.ts.
 
+import type { KafkaSettings, PublishJob, TopicSettings } from '../model/project.ts';
+import type { Destination } from '../publish/destination.ts';
 import type { CommandContext } from './context.ts';
 import { EXIT_USAGE, UsageError } from './failure.ts';
 import { findJob, openOrComplain, parseCount, parseInstant } from './open.ts';
@@ -17,35 +19,48 @@ export async function run(
   const limit = options.limit === undefined ? undefined : parseCount(options.limit, '--limit');
   if (limit !== undefined && !dryRun)
     throw new UsageError('--limit goes with --dry-run only', 'a run publishes all rows of its query');
-  const ready = await openOrComplain(context, name);
-  if (!ready) return EXIT_USAGE;
-  const prepared = findJob(ready, name);
-  if (prepared.kind !== 'publish')
-    return (await import('./run-ingest.ts')).runIngest(context, ready, prepared, options);
-  const servers = selectServers(prepared.job, options.server as readonly string[] | undefined);
-
+  let destination: Promise<Destination> | undefined;
   const stopping = new AbortController();
   const onSignal = (): void => stopping.abort();
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
   try {
+    // Kafka is being connected while the SQL is checked.
+    const ready = await openOrComplain(context, name, ({ kafka, jobs }) => {
+      const job = jobs.find((one) => one.name === name);
+      if (job?.kind === 'publish' && !dryRun) destination = connect(kafka, job);
+    });
+    if (!ready) return EXIT_USAGE;
+    const prepared = findJob(ready, name);
+    if (prepared.kind !== 'publish')
+      return await (await import('./run-ingest.ts')).runIngest(context, ready, prepared, options);
+    const servers = selectServers(prepared.job, options.server as readonly string[] | undefined);
     const report = createRunReport(context, prepared.job.name, servers.length);
     const { manualSlot } = await import('../publish/manual-slot.ts');
     const { runByHand } = await import('../publish/by-hand.ts');
-    const { slot, window } = manualSlot(prepared, wantedSlot, Date.now());
+    destination ??= show(prepared.job.topic, (line) => report.record(line));
     await runByHand({
       project: ready.project,
       prepared,
       servers,
-      slot,
-      window,
+      ...manualSlot(prepared, wantedSlot, Date.now()),
+      destination: await destination,
       dryRun: dryRun ? { limit } : undefined,
       failFast: options.failFast === true,
       signal: stopping.signal,
       onEnd: (ended) => report.ended(ended),
-      onRecord: (line) => report.record(line),
     });
     return report.finish();
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    await (await destination)?.close();
   }
+}
+
+/** Each is loaded only when it is used: a dry run needs nothing of Kafka. */
+async function connect(settings: KafkaSettings, job: PublishJob): Promise<Destination> {
+  return (await import('../publish/kafka-destination.ts')).openKafkaDestination(settings, job);
+}
+
+async function show(topic: TopicSettings, print: (line: string) => Promise<boolean>): Promise<Destination> {
+  return (await import('../publish/dry-run.ts')).openDryRun(topic, print);
 }

@@ -23,12 +23,15 @@ export interface OpenOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Only this job is checked and prepared, where there is one of that name: `run` need not wait for the other 200. */
   readonly only?: string;
+  /** Called when the files are read and before their SQL is looked at: what needs a moment to connect can begin. */
+  readonly onLoaded?: (project: Project) => void;
 }
 
 /** Never throws for what is wrong in the files: that is in `problems`. */
 export async function openProject(options: OpenOptions): Promise<OpenedProject> {
   const parser = loadParser();
   const loaded = loadProject(options);
+  if (loaded.project) options.onLoaded?.(loaded.project);
   await parser;
   const problems: Problem[] = [...loaded.problems];
   const candidates = loaded.jobs.filter((job) => options.only === undefined || job.name === options.only);

@@ -86,14 +86,16 @@ export async function attemptRun(context: PublishContext, input: RunInput): Prom
   const sent: { current?: SentSql } = {};
   let connection: Connection | undefined;
   try {
-    const topic = await context.topicShape(job.topic.name);
+    const topic = context.topicShape(job.topic.name);
+    // Awaited below; until then Kafka's answer and the server's come side by side.
+    topic.catch(() => undefined);
     connection = await context.connections.acquire(server, job.name, { signal });
     await connection.begin(transactionLimits(job.timeout), { signal });
     await input.onAnswered?.();
     if (context.privileged === 'refuse') await refusePrivileged(connection, { signal });
     else if (context.onPrivileged)
       await warnPrivileged(connection, context.onPrivileged.told, context.onPrivileged.warn, { signal });
-    const result = await readRows(context, input, topic, connection, signal, sent);
+    const result = await readRows(context, input, await topic, connection, signal, sent);
     await finishConnection(context, connection, input);
     return result;
   } catch (error) {

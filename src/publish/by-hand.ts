@@ -30,20 +30,19 @@ export interface ByHandOptions {
   readonly servers: readonly Server[];
   readonly slot: Slot;
   readonly window: { readonly start: Slot; readonly end: Slot };
-  /** Prints the records instead of publishing them; needs no Kafka. */
+  /** The caller's to close. */
+  readonly destination: Destination;
+  /** The destination is the screen. */
   readonly dryRun: { readonly limit: number | undefined } | undefined;
   /** Cancels what is left after the first failure. */
   readonly failFast: boolean;
   readonly signal: AbortSignal;
   readonly onEnd: (run: EndedRun) => void;
-  /** A record of a dry run; false when nobody reads any more. */
-  readonly onRecord: (envelope: string) => Promise<boolean>;
 }
 
-/** Resolves when every server's run has been told to `onEnd`. Rejects with a Failure when Kafka cannot be used at all. */
+/** Resolves when every server's run has been told to `onEnd`. */
 export async function runByHand(options: ByHandOptions): Promise<void> {
-  const { project, prepared, servers } = options;
-  const destination = await openDestination(options);
+  const { project, prepared, servers, destination } = options;
   const connections = createConnectionKeeper(project.limits);
   const context: PublishContext = {
     connections,
@@ -65,14 +64,8 @@ export async function runByHand(options: ByHandOptions): Promise<void> {
   try {
     await Promise.all(Array.from({ length: Math.min(prepared.job.concurrency, servers.length) }, work));
   } finally {
-    await Promise.all([connections.close(), destination.close()]);
+    await connections.close();
   }
-}
-
-/** Each is loaded only when it is used: a dry run needs nothing of Kafka. */
-async function openDestination({ project, prepared, dryRun, onRecord }: ByHandOptions): Promise<Destination> {
-  if (dryRun) return (await import('./dry-run.ts')).openDryRun(prepared.job.topic, onRecord);
-  return (await import('./kafka-destination.ts')).openKafkaDestination(project.kafka, prepared.job);
 }
 
 async function runOne(
