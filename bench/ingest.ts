@@ -5,7 +5,7 @@ import { formatNumber, markdownTable, median, report } from './report.ts';
 import { setStage } from './stage.ts';
 
 const MESSAGES = 1_000_000;
-const RUNS = 2;
+const RUNS = 5;
 
 const job = `name: ingest
 timeout: 5m

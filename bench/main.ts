@@ -9,6 +9,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<{ run(): Promise<void> }
   tick: () => import('./tick.ts'),
   fleet: () => import('./fleet.ts'),
   ingest: () => import('./ingest.ts'),
+  stream: () => import('./stream.ts'),
 };
 
 const wanted = process.argv.slice(2);
