@@ -1,6 +1,7 @@
-// `npm run demo`: the jobs of jobs/ on a real Kafka and a real Postgres that it starts and ends, or that KAFKA_BROKERS and
-// PGTALLY_TEST_POSTGRES name. Three databases at three
-// loopback addresses of one Postgres are the fleet. Nothing of it outlives Ctrl-C.
+// `npm run demo`: the article, whole, by the jobs of jobs/: random rows -> PGSHARD -> table `main` of three servers -> their
+// aggregates -> AGGREGATIONS. On a real Kafka and a real Postgres that it starts and ends, or that KAFKA_BROKERS and
+// PGTALLY_TEST_POSTGRES name. Three databases at three loopback addresses of one Postgres are the fleet. Nothing of it outlives
+// Ctrl-C.
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { buildCommand } from '../test/stack/command.ts';
@@ -32,22 +33,38 @@ async function main(): Promise<number> {
     const shards = await createShards(postgres);
     say(`  Kafka at ${kafka.bootstrap}, Postgres on port ${postgres.port} (${elapsed()})`);
     for (const shard of shards)
-      say(`  ${shard.name}: database ${shard.database} at ${shard.host}, ${shard.rows} rows in table main`);
+      say(`  ${shard.name}: database ${shard.database} at ${shard.host}, with an empty table main`);
     const env = environment(kafka, postgres, shards);
-    const created = await runPgtally(['topics', 'create'], { cwd: REPOSITORY, env });
-    if (created.code !== 0) throw new Error(`pgtally topics create failed:\n${created.stderr}`);
+    const pgtally = async (...args: string[]): Promise<void> => {
+      const { code, stdout, stderr } = await runPgtally(args, { cwd: REPOSITORY, env });
+      if (code !== 0) throw new Error(`pgtally ${args.join(' ')} failed:\n${stderr}`);
+      say(`$ pgtally ${args.join(' ')}`);
+      for (const line of `${stdout}${stderr}`.trimEnd().split('\n')) say(`  ${line}`);
+    };
 
     say('');
-    say('pgtally start      runs jobs/*.yaml on the three, every ten seconds; its log is on stderr');
-    say('pgtally tail AGGREGATIONS   prints what arrives:');
+    await pgtally('topics', 'create');
+    await pgtally('generate', 'PGSHARD', '--count', '50');
+    await Promise.all([1, 2, 3].map((number) => pgtally('run', `ingest-pgshard-${number}`)));
+    say('$ pgtally generate PGSHARD --count 50 --every 10s      goes on in the background');
+    say('$ pgtally start                   runs jobs/*.yaml on the three, every ten seconds; its log is on stderr');
+    say('$ pgtally tail AGGREGATIONS       prints what arrives:');
     say('Edit a file in jobs/ and see it change. Ctrl-C ends everything.');
     say('');
+    const generator = startPgtally(['generate', 'PGSHARD', '--count', '50', '--every', '10s'], {
+      cwd: REPOSITORY,
+      env,
+    });
     const daemon = startPgtally(['start', '--log', 'pretty'], { cwd: REPOSITORY, env });
     const tail = startPgtally(['tail', 'AGGREGATIONS', '--from', 'beginning'], { cwd: REPOSITORY, env });
     daemon.process.stderr?.on('data', (chunk: Buffer) => process.stderr.write(chunk));
     tail.process.stdout?.on('data', (chunk: Buffer) => process.stdout.write(chunk));
     tail.process.stderr?.on('data', (chunk: Buffer) => process.stderr.write(chunk));
-    const ended = Promise.race([daemon.result.then(() => 'the daemon'), tail.result.then(() => 'tail')]);
+    const ended = Promise.race([
+      daemon.result.then(() => 'the daemon'),
+      tail.result.then(() => 'tail'),
+      generator.result.then(() => 'generate'),
+    ]);
     const waiting = sleep(seconds === undefined ? 2 ** 31 - 1 : seconds * 1000, undefined, {
       signal: stopping.signal,
     }).catch(() => undefined);
@@ -55,7 +72,7 @@ async function main(): Promise<number> {
     say('');
     if (who) say(`${who} has ended; see above`);
     else say('ending …');
-    await Promise.all([daemon.stop('SIGTERM'), tail.stop('SIGTERM')]);
+    await Promise.all([daemon.stop('SIGTERM'), tail.stop('SIGTERM'), generator.stop('SIGTERM')]);
     return who ? 1 : 0;
   } finally {
     if (postgres?.external) await removeShards(postgres);

@@ -1,20 +1,23 @@
-// The demo's fleet: databases shard1 … shard3 of one Postgres, each at a loopback address of its own and with other rows,
-// and the least-privileged role that pgtally connects as.
+// The demo's fleet: databases shard1 … shard3 of one Postgres, each at a loopback address of its own, with an empty table
+// `main`, and the role that pgtally connects as.
 import { createConnection } from 'node:net';
 import postgres from 'postgres';
+import { DDL, grants } from '../src/ingest/offsets-table.ts';
 import type { PostgresAddress } from '../test/stack/postgres-server.ts';
 
 export interface Shard {
   readonly name: string;
   readonly database: string;
   readonly host: string;
-  readonly rows: number;
 }
 
+/** What the owner of a database does for pgtally: its role reads and fills one table, and keeps its offsets. */
 const SCHEMA = `
   create table main (group_id text, payload json);
   grant connect on database current_database_name to pgtally;
-  grant select on main to pgtally;
+  grant select, insert on main to pgtally;
+  ${DDL}
+  ${grants('pgtally')}
 `;
 
 /** Makes the three. Where a loopback address but 127.0.0.1 cannot be reached, all three are there, and it says so. */
@@ -31,18 +34,10 @@ export async function removeShards(server: PostgresAddress): Promise<void> {
 
 async function createShard(server: PostgresAddress, number: number): Promise<Shard> {
   const database = `shard${number}`;
-  const rows = number * 100;
   await on(server, 'postgres', `create database ${database}`);
   await on(server, database, SCHEMA.replace('current_database_name', database));
-  await on(
-    server,
-    database,
-    `insert into main
-     select 'P' || (i % (${number} + 1)), json_build_object('id', i, 'shard', ${number})
-     from generate_series(1, ${rows}) i`,
-  );
   const host = await addressOf(number, server);
-  return { name: `shard-${number}`, database, host, rows };
+  return { name: `shard-${number}`, database, host };
 }
 
 async function addressOf(number: number, { host, port }: PostgresAddress): Promise<string> {

@@ -25,7 +25,7 @@ export async function runIngest(
   const { output, io } = context;
   const { ingestByHand, theServer } = await import('../ingest/by-hand.ts');
   const server = theServer(prepared);
-  const report = createRunReport(context, prepared.job.name, 1);
+  const report = createRunReport(context, prepared.job.name, 1, 'ingested');
   const stopping = new AbortController();
   const onSignal = (): void => stopping.abort();
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
@@ -55,6 +55,7 @@ export async function runIngest(
       dry: false,
     });
     for (const other of result.failures) if (other !== failure) output.complain(`also: ${other.message}`);
+    if (failure && result.rows > 0) output.note(`${result.rows} rows are written`);
     if (result.dead > 0) output.note(`${result.dead} messages went to pgtally.dead_letters`);
     return report.finish();
   } finally {

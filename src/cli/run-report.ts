@@ -14,7 +14,13 @@ export interface RunReport {
   finish(): number;
 }
 
-export function createRunReport(context: CommandContext, job: string, total: number): RunReport {
+/** `published`: what people read where rows went somewhere; programs read `published` whichever way they went. */
+export function createRunReport(
+  context: CommandContext,
+  job: string,
+  total: number,
+  published = 'published',
+): RunReport {
   const { output } = context;
   const counts = { published: 0, empty: 0, failed: 0 };
   const causes = new Map<string, string[]>();
@@ -28,7 +34,7 @@ export function createRunReport(context: CommandContext, job: string, total: num
         ? paint.red('failed')
         : run.outcome === 'empty'
           ? paint.yellow('empty')
-          : paint.green(run.outcome);
+          : paint.green(published);
     const size =
       run.outcome === 'published' ? `  ${run.rows} ${run.rows === 1 ? 'row' : 'rows'}  ${formatSize(run.bytes)}` : '';
     void output.data(`${run.server}  ${outcome}${size}  ${Math.round(run.ms)} ms`);

@@ -4,7 +4,7 @@ import { createKafkaClient } from '../kafka/client.ts';
 import { type Cluster, newCluster } from '../kafka/cluster.ts';
 import { createTopic, deleteTopic, describeTopic, listTopics as list } from '../kafka/topics.ts';
 import { Failure } from '../model/failure.ts';
-import type { Project, TopicSettings } from '../model/project.ts';
+import type { IngestJob, Project, TopicSettings } from '../model/project.ts';
 import type { CommandContext } from './context.ts';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, reportError, UsageError } from './failure.ts';
 import { loadSettings, parseCount } from './open.ts';
@@ -113,15 +113,26 @@ async function withCluster(
   }
 }
 
-/** Each topic once; where several jobs name it, the declaration that says most. */
+/** Each topic once; where several jobs name it, the declaration that says most. One that is read has the partitions that are. */
 function topicsOfJobs(project: Project): TopicSettings[] {
   const found = new Map<string, TopicSettings>();
   for (const job of project.jobs) {
-    const topic: TopicSettings = job.kind === 'publish' ? job.topic : { name: job.topic, config: {} };
+    const topic = job.kind === 'publish' ? job.topic : topicThatIsRead(job);
     const before = found.get(topic.name);
-    found.set(topic.name, before ? { ...topic, ...before, config: { ...topic.config, ...before.config } } : topic);
+    const partitions = Math.max(topic.partitions ?? 0, before?.partitions ?? 0);
+    found.set(topic.name, {
+      ...topic,
+      ...before,
+      ...(partitions > 0 ? { partitions } : {}),
+      config: { ...topic.config, ...before?.config },
+    });
   }
   return [...found.values()];
+}
+
+function topicThatIsRead({ topic, partitions = [] }: IngestJob): TopicSettings {
+  const most = Math.max(-1, ...partitions);
+  return { name: topic, ...(most < 0 ? {} : { partitions: most + 1 }), config: {} };
 }
 
 function declared(project: Project, name: string): TopicSettings {

@@ -65,7 +65,9 @@ export function createDaemon(options: DaemonOptions): Daemon {
     topicShape: shapes.shapeOf,
     memory: createMemoryBudget(project.limits.memory),
     bufferLimit: project.limits.buffer,
-    onPrivileged: createPrivilegeWarnings(log),
+    onPrivileged: createPrivilegeWarnings(log, (server) =>
+      jobs.some(({ kind, job }) => kind === 'ingest' && job.servers.some(({ name }) => name === server)),
+    ),
     get privileged() {
       return project.privileged;
     },

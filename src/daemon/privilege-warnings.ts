@@ -1,5 +1,6 @@
 // Roles that may do more than a job needs (design 12), said once for all the servers on which they may: a fleet has one role.
-import type { Milliseconds } from '../model/units.ts';
+import type { Milliseconds, ServerName } from '../model/units.ts';
+import { isTableRight } from '../postgres/privileges.ts';
 import type { PublishContext } from '../publish/attempt.ts';
 import { LEAST_PRIVILEGED_ROLE } from '../publish/privileged.ts';
 import type { Log } from './log.ts';
@@ -8,8 +9,14 @@ import type { Log } from './log.ts';
 const GATHER: Milliseconds = 3000;
 const NAMED = 5;
 
-/** For the context of all runs: gathers what they find and writes a line for each role and what it may do. */
-export function createPrivilegeWarnings(log: Log): NonNullable<PublishContext['onPrivileged']> {
+/**
+ * For the context of all runs: gathers what they find and writes a line for each role and what it may do. On a server that
+ * jobs ingest into, a role that may write to a table is as it should be.
+ */
+export function createPrivilegeWarnings(
+  log: Log,
+  ingestsInto: (server: ServerName) => boolean,
+): NonNullable<PublishContext['onPrivileged']> {
   const gathered = new Map<string, { role: string; servers: string[] }>();
   let timer: NodeJS.Timeout | undefined;
   const say = (): void => {
@@ -22,11 +29,13 @@ export function createPrivilegeWarnings(log: Log): NonNullable<PublishContext['o
   };
   return {
     told: new Set(),
-    warn(server, role, excess) {
+    warn(server, role, found) {
+      const excess = ingestsInto(server) ? found.filter((right) => !isTableRight(right)) : found;
+      if (excess.length === 0) return;
       const key = `\`${role}\` ${excess.join(', ')}`;
-      const found = gathered.get(key) ?? { role, servers: [] };
-      found.servers.push(server);
-      gathered.set(key, found);
+      const entry = gathered.get(key) ?? { role, servers: [] };
+      entry.servers.push(server);
+      gathered.set(key, entry);
       timer ??= setTimeout(say, GATHER).unref();
     },
   };
