@@ -173,10 +173,15 @@ describe('an ingest run', () => {
       await transaction.send({ topic, messages: [{ value: outcome }] });
       await transaction[outcome]();
     }
-    await producer.disconnect();
     expect((await project.run()).rows).toBe(1);
     expect(await project.rows('select next::int from pgtally.offsets')).toEqual([{ next: 6 }]);
-    await deleteRecords(client, topic, 0, 6);
+    const last = await producer.transaction();
+    await last.send({ topic, messages: [{ value: 'nothing but this' }] });
+    await last.abort();
+    await producer.disconnect();
+    expect((await project.run()).rows).toBe(0);
+    expect(await project.rows('select next::int from pgtally.offsets')).toEqual([{ next: 8 }]);
+    await deleteRecords(client, topic, 0, 8);
     expect((await project.run()).failures).toEqual([]);
   });
 });

@@ -9,7 +9,10 @@ const origin = { topic: 'T.a_b-c', partition: 7 };
 const bytes = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 12 }).map((text) => Buffer.from(text)),
   fc
-    .string({ unit: fc.constantFrom(...'"\\/\n\r\t\b\f\0\u0001\u0002\u001e\u001f\u007faé€😀'), maxLength: 10 })
+    .string({
+      unit: fc.constantFrom(...Array.from('"\\/\n\r\t\b\f\0\u0001\u0002\u001e\u001f\u007faé€😀')),
+      maxLength: 10,
+    })
     .map((text) => Buffer.from(text)),
   fc.uint8Array({ maxLength: 6 }).map((array) => Buffer.from(array)),
 );
