@@ -40,6 +40,7 @@ async function runChecks() {
 async function runVitest(task, filters) {
   const faults = { include: ['test/faults/**/*.test.ts'], exclude: [], fileParallelism: false, testTimeout: 300_000 };
   const vitest = await startVitest('test', filters, { watch: false, ...(task === 'faults' ? faults : {}) });
+  /** @type {{ passed: number, failed: number, skipped: string[] }} */
   const counts = { passed: 0, failed: vitest.state.getUnhandledErrors().length, skipped: [] };
   for (const file of vitest.state.getTestModules()) {
     // A file that cannot be loaded, and a hook that fails, count as one each.

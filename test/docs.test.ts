@@ -60,7 +60,7 @@ describe('examples', () => {
   }
 
   test('every command that is shown can be typed', async () => {
-    const { pgtally } = await testProject({ jobs: {} });
+    const project = await testProject({ jobs: {} });
     const shown = fences
       .filter(({ language }) => language === 'sh')
       .flatMap(({ text }) => text.split('\n'))
@@ -70,7 +70,7 @@ describe('examples', () => {
     for (const line of new Set(shown)) {
       const args = [...line.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? '').slice(1);
       // With a project that is not there, only a wrong command line is refused before it is looked for.
-      const { stderr } = await pgtally(...args, '-c', 'nowhere/pgtally.yaml');
+      const { stderr } = await project.pgtally(...args, '-c', 'nowhere/pgtally.yaml');
       if (args[0] !== 'init') expect([line, stderr]).toEqual([line, expect.stringContaining('nowhere/pgtally.yaml')]);
     }
   });
@@ -83,22 +83,22 @@ describe('examples', () => {
       .filter((line) => line.startsWith('pgtally '))
       .map((line) => line.split(/\s+/).slice(1));
     expect(commands.map(([name]) => name)).toEqual(['init', 'check', 'check', 'run', 'topics', 'run', 'tail', 'start']);
-    const { database, pgtally, folder, start } = await testProject({ jobs: {} });
+    const project = await testProject({ jobs: {} });
     for (const [index, args] of commands.entries()) {
       const inFolder = index === 0 ? args : ['-c', 'metrics/pgtally.yaml', ...args];
       if (args[0] === 'start') {
-        const daemon = start(...inFolder);
+        const daemon = project.start(...inFolder);
         await daemon.waitFor(/"msg":"registered"/, 20_000);
         expect((await daemon.stop()).code).toBe(0);
         continue;
       }
-      const result = await pgtally(...inFolder);
+      const result = await project.pgtally(...inFolder);
       expect([args, result.stderr, result.code]).toEqual([args, result.stderr, 0]);
       if (args[0] === 'init') {
-        const file = path.join(folder, 'metrics', 'pgtally.yaml');
+        const file = path.join(project.folder, 'metrics', 'pgtally.yaml');
         const edited = readFileSync(file, 'utf8')
           .replace(/brokers: .*/, `brokers: ["${await kafkaBootstrap()}"]`)
-          .replace(/url: .*/, `url: ${database.url()}`);
+          .replace(/url: .*/, `url: ${project.database.url()}`);
         writeFileSync(file, edited);
       }
       if (args[0] === 'tail') expect(result.stdout).toContain('"topic":"DATABASE_SIZES"');

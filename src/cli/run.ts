@@ -1,7 +1,7 @@
 // `pgtally run JOB`: now, once, on its servers. It neither reads nor moves the ledger; how one server's run is done is in
 // publish/, how its end is printed in run-report.ts.
 
-import type { KafkaSettings, PublishJob, TopicSettings } from '../model/project.ts';
+import type { Project, PublishJob, TopicSettings } from '../model/project.ts';
 import type { Destination } from '../publish/destination.ts';
 import type { CommandContext } from './context.ts';
 import { EXIT_USAGE, UsageError } from './failure.ts';
@@ -25,9 +25,9 @@ export async function run(
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
   try {
     // Kafka is being connected while the SQL is checked.
-    const ready = await openOrComplain(context, name, ({ kafka, jobs }) => {
-      const job = jobs.find((one) => one.name === name);
-      if (job?.kind === 'publish' && !dryRun) destination = connect(kafka, job);
+    const ready = await openOrComplain(context, name, (project) => {
+      const job = project.jobs.find((one) => one.name === name);
+      if (job?.kind === 'publish' && !dryRun) destination = connect(project, job);
     });
     if (!ready) return EXIT_USAGE;
     const prepared = findJob(ready, name);
@@ -57,8 +57,8 @@ export async function run(
 }
 
 /** Each is loaded only when it is used: a dry run needs nothing of Kafka. */
-async function connect(settings: KafkaSettings, job: PublishJob): Promise<Destination> {
-  return (await import('../publish/kafka-destination.ts')).openKafkaDestination(settings, job);
+async function connect(project: Project, job: PublishJob): Promise<Destination> {
+  return (await import('../publish/kafka-destination.ts')).openKafkaDestination(project, job);
 }
 
 async function show(topic: TopicSettings, print: (line: string) => Promise<boolean>): Promise<Destination> {

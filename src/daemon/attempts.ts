@@ -4,9 +4,9 @@ import { Failure } from '../model/failure.ts';
 import { formatInstant, type JobName, type Milliseconds } from '../model/units.ts';
 import type { PreparedPublish } from '../project/prepared.ts';
 import { type AttemptResult, attemptRun, type PublishContext, type RunInput } from '../publish/attempt.ts';
+import type { AttemptRequest } from './attempt-contract.ts';
 import type { Breaker } from './breaker.ts';
 import type { Place, Places } from './places.ts';
-import type { AttemptRequest } from './target.ts';
 
 /** A server that has not answered `begin` after this long waits on without a place. */
 const ANSWER_PATIENCE: Milliseconds = 300;

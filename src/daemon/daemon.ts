@@ -11,6 +11,7 @@ import type { PreparedJob } from '../project/prepared.ts';
 import type { PublishContext } from '../publish/attempt.ts';
 import { createMemoryBudget } from '../publish/memory.ts';
 import { startWaking, type Waking } from '../schedule/wake.ts';
+import type { Attempts } from './attempt-contract.ts';
 import { createAttempts } from './attempts.ts';
 import { createBreaker } from './breaker.ts';
 import { createDispatcher, type Dispatcher } from './dispatcher.ts';
@@ -23,7 +24,7 @@ import { createPlaces } from './places.ts';
 import { createPrivilegeWarnings } from './privilege-warnings.ts';
 import { createPruning } from './prune.ts';
 import { scheduledJobs } from './scheduled.ts';
-import { type Attempts, createTarget } from './target.ts';
+import { createTarget } from './target.ts';
 import { watchFiles } from './watch.ts';
 
 const PRUNE_EVERY: Milliseconds = 10 * 60_000;

@@ -3,11 +3,11 @@
 import { type IngestContext, ingest } from '../ingest/ingest.ts';
 import { placeOf } from '../ingest/placed-failure.ts';
 import { Failure } from '../model/failure.ts';
+import type { AttemptOutcome, AttemptRequest } from './attempt-contract.ts';
 import type { Breaker } from './breaker.ts';
 import type { IngestLag } from './ingest-lag.ts';
 import type { Log } from './log.ts';
 import type { ScheduledIngest } from './scheduled.ts';
-import type { AttemptOutcome, AttemptRequest } from './target.ts';
 
 export interface IngestAttempts {
   once(request: AttemptRequest & { readonly prepared: ScheduledIngest }): Promise<AttemptOutcome>;

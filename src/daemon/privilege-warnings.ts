@@ -18,9 +18,9 @@ export function createPrivilegeWarnings(
   ingestsInto: (server: ServerName) => boolean,
 ): NonNullable<PublishContext['onPrivileged']> {
   const gathered = new Map<string, { role: string; servers: string[] }>();
-  let timer: NodeJS.Timeout | undefined;
+  let _timer: NodeJS.Timeout | undefined;
   const say = (): void => {
-    timer = undefined;
+    _timer = undefined;
     for (const [rights, { role, servers }] of gathered) {
       const named = `${servers.slice(0, NAMED).join(', ')}${servers.length > NAMED ? `, … (${servers.length})` : ''}`;
       log.warn(`role ${rights}`, { role, servers: named, hint: LEAST_PRIVILEGED_ROLE });
@@ -36,7 +36,7 @@ export function createPrivilegeWarnings(
       const entry = gathered.get(key) ?? { role, servers: [] };
       entry.servers.push(server);
       gathered.set(key, entry);
-      timer ??= setTimeout(say, GATHER).unref();
+      _timer ??= setTimeout(say, GATHER).unref();
     },
   };
 }

@@ -21,7 +21,9 @@ export function createPruning(
     async look(known) {
       const now = clock();
       const stillUnknown = new Set<string>();
-      for (const { job, server } of [...ledger.ownedRuns()]) {
+      // As it was: what is forgotten is taken from it meanwhile.
+      const runs = Array.from(ledger.ownedRuns());
+      for (const { job, server } of runs) {
         if (known(job, server)) continue;
         const key = `${job}/${server}`;
         stillUnknown.add(key);

@@ -6,38 +6,19 @@ import type { CommitResult, Committer, Ledger } from '../ledger/types.ts';
 import { Failure } from '../model/failure.ts';
 import type { Server } from '../model/project.ts';
 import type { LedgerRecord } from '../model/run.ts';
-import type { Bytes, Milliseconds, Slot } from '../model/units.ts';
+import type { Milliseconds, Slot } from '../model/units.ts';
 import type { Timetable } from '../project/prepared.ts';
 import type { AttemptResult } from '../publish/attempt.ts';
 import type { SkippedSlots } from '../schedule/due.ts';
 import { splayOf } from '../schedule/hash.ts';
 import { nextTick, previousTick, window } from '../schedule/ticks.ts';
+import type { Attempts } from './attempt-contract.ts';
 import { decide, nextDispatch, overlapped } from './decide.ts';
 import type { Log } from './log.ts';
 import { outcomeRecord, type RunFacts, skipRecord } from './records.ts';
 import { createRetrying } from './retrying.ts';
 import { createRunLog } from './run-log.ts';
 import type { ScheduledJob } from './scheduled.ts';
-
-/** What a run needs from the daemon: one attempt with its place among the others. */
-export interface Attempts {
-  once(run: AttemptRequest): Promise<AttemptOutcome>;
-}
-
-export interface AttemptRequest {
-  readonly prepared: ScheduledJob;
-  readonly server: Server;
-  readonly slot: Slot;
-  readonly window: { readonly start: Slot; readonly end: Slot };
-  readonly trigger: 'schedule' | 'catchup';
-  readonly run: string;
-  readonly committer: Committer;
-  readonly signal: AbortSignal;
-  readonly nextUse: number;
-}
-
-/** `written`: what an ingest job had written before it failed, and what stays. */
-export type AttemptOutcome = AttemptResult & { readonly written?: { readonly rows: number; readonly bytes: Bytes } };
 
 export interface TargetDependencies {
   readonly ledger: Ledger;
@@ -78,27 +59,33 @@ export function createTarget(
   const lateBy = job.delay + splayOf(job.name, server.name, job.splay, typicalInterval(timetable, clock()));
   const tell = createRunLog(log, job.name, server.name);
   const stopping = new AbortController();
-  /** Our own last record, ahead of the ledger's tail; it counts only while we hold the shard. */
-  let own: LedgerRecord | undefined;
+  /** The last thing that happened here is a record of ours: what came due meanwhile was not missed. */
+  let justRan = false;
+  /** Ends the run's hold on its shard. */
+  let hold: (() => void) | undefined;
   let working: Promise<void> | undefined;
   let notBefore = 0;
   let stopped = false;
 
-  const last = (): LedgerRecord | undefined => own ?? ledger.last(job.name, server.name);
+  const last = (): LedgerRecord | undefined => ledger.last(job.name, server.name);
+  const release = (): void => {
+    hold?.();
+    hold = undefined;
+  };
 
   function evaluate(): void {
     if (working || stopped) return;
     if (!ledger.available || !ledger.owns(job.name, server.name)) {
-      own = undefined;
+      justRan = false;
       return;
     }
     const now = clock();
     if (now < notBefore) return;
     const paused = ledger.paused(job.name) !== undefined;
-    const decision = decide({ prepared, timetable, lateBy, last: last(), paused, justRan: own !== undefined, now });
+    const decision = decide({ prepared, timetable, lateBy, last: last(), paused, justRan, now });
     if (decision.kind === 'wait') return;
-    const ended = ledger.begin(job.name, server.name);
-    if (!ended) return;
+    hold = ledger.begin(job.name, server.name);
+    if (!hold) return;
     const work =
       decision.kind === 'register'
         ? register(decision.slot, decision.changedFrom)
@@ -115,7 +102,7 @@ export function createTarget(
         });
       })
       .finally(() => {
-        ended();
+        release();
         working = undefined;
         evaluate();
       });
@@ -169,8 +156,16 @@ export function createTarget(
         unavailable(failure);
         return;
       }
-      if (failure.retryable && (await retrying.wait(failure, (delay) => tell.retry(slot, failure, delay)))) continue;
-      if (stopping.signal.aborted) return;
+      if (failure.retryable) {
+        // A shard is not kept from being handed over by a run that only waits.
+        const known = last();
+        release();
+        const again = await retrying.wait(failure, (delay) => tell.retry(slot, failure, delay));
+        if (stopping.signal.aborted) return;
+        hold = ledger.begin(job.name, server.name);
+        if (!hold || last()?.slot !== known?.slot) return;
+        if (again) continue;
+      }
       await fail(
         failure,
         before,
@@ -248,13 +243,13 @@ export function createTarget(
   }
 
   function remember(records: readonly LedgerRecord[]): void {
-    own = records.at(-1) ?? own;
+    justRan = true;
     for (const record of records) deps.onRecord(job.name, server.name, record);
   }
 
   /** Nothing was recorded: the slot is still due. It is looked at again soon, whatever else happens. */
   function unavailable(failure: Failure): void {
-    own = undefined;
+    justRan = false;
     notBefore = clock() + AFTER_UNAVAILABLE;
     setTimeout(evaluate, AFTER_UNAVAILABLE + 1).unref();
     log.debug('not committed', { ...place, error: failure.message });

@@ -43,15 +43,17 @@ export async function runBackfill(options: BackfillOptions): Promise<void> {
   const { client, project, prepared, timetable, servers, from, to } = options;
   const { job } = prepared;
   const slots = backfillSlots(timetable, from, to);
+  const shapes = createTopicShapes(client);
   const committer = createBackfillCommitter({
     client,
     settings: project.ledger,
     job: job.name,
     range: { from, to },
     timeout: job.timeout,
+    delivery: job.delivery,
+    shapes,
   });
   const connections = createConnectionKeeper(project.limits);
-  const shapes = createTopicShapes(client);
   const context: PublishContext = {
     connections,
     topicShape: shapes.shapeOf,

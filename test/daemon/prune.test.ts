@@ -16,7 +16,7 @@ describe('pruning', () => {
       *ownedRuns() {
         for (const job of names) yield { job, server: 's', record: {} as never };
       },
-      begin: base.begin,
+      begin: (job, server) => base.begin(job, server),
       committer: () => ({
         ...base.committer('', ''),
         async commit(unit: CommitUnit) {

@@ -1,6 +1,6 @@
 // A ledger in memory and attempts that end as a test says, on a clock that a test moves: for the order of decisions and
 // records alone. That rows and records really get to Kafka together is tested on a real one.
-import type { Attempts } from '../../src/daemon/target.ts';
+import type { Attempts } from '../../src/daemon/attempt-contract.ts';
 import type { CommitResult, CommitUnit, Ledger } from '../../src/ledger/types.ts';
 import { Failure } from '../../src/model/failure.ts';
 import type { PublishJob, Server } from '../../src/model/project.ts';
