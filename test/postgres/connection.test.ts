@@ -52,16 +52,16 @@ describe('a connection', () => {
   });
 
   test('ignores the environment variables of libpq', async () => {
-    process.env['PGTARGETSESSIONATTRS'] = 'any';
-    process.env['PGDATABASE'] = 'elsewhere';
+    process.env.PGTARGETSESSIONATTRS = 'any';
+    process.env.PGDATABASE = 'elsewhere';
     try {
       const other = await connect(targetAt(database, database.name), { applicationName });
       expect(await other.rows('select current_database() as name')).toEqual([{ name: database.name }]);
       await other.close();
-      expect(process.env['PGTARGETSESSIONATTRS']).toBe('any');
+      expect(process.env.PGTARGETSESSIONATTRS).toBe('any');
     } finally {
-      delete process.env['PGTARGETSESSIONATTRS'];
-      delete process.env['PGDATABASE'];
+      delete process.env.PGTARGETSESSIONATTRS;
+      delete process.env.PGDATABASE;
     }
   });
 
@@ -92,7 +92,7 @@ describe('a transaction', () => {
     const rows = await connection.rows('select current_setting(name) as value from unnest($1::text[]) as name', [
       names,
     ]);
-    expect(rows.map((row) => row['value'])).toEqual(['repeatable read', 'on', '1234ms', '2345ms', '3456ms']);
+    expect(rows.map((row) => row.value)).toEqual(['repeatable read', 'on', '1234ms', '2345ms', '3456ms']);
     expect(connection.inTransaction).toBe(true);
     await connection.rollback();
     expect(connection.inTransaction).toBe(false);
@@ -220,8 +220,8 @@ describe('execute', () => {
           single,
           list,
         ]);
-        expect(rows[0]?.['single']).toBe(single);
-        expect(JSON.parse(String(rows[0]?.['list']))).toEqual(list);
+        expect(rows[0]?.single).toBe(single);
+        expect(JSON.parse(String(rows[0]?.list))).toEqual(list);
       }),
       { numRuns: 100 },
     );

@@ -51,7 +51,7 @@ async function activity(): Promise<string | undefined> {
   const [row] = await database.sql(
     `select state || ' ' || coalesce(wait_event, '-') as state from pg_stat_activity where pid = ${connection.backendPid}`,
   );
-  return row?.['state'] as string | undefined;
+  return row?.state as string | undefined;
 }
 
 describe('a COPY', () => {
@@ -64,7 +64,7 @@ describe('a COPY', () => {
       "select string_agg(i || E'\\t' || md5(i::text) || E'\\n', '' order by i) as text from generate_series(1, 50000) i",
     );
     expect(rows).toBe(50_000);
-    expect(sink.text()).toBe(expected[0]?.['text']);
+    expect(sink.text()).toBe(expected[0]?.text);
     expect(sink.chunks.length).toBeLessThan(1000);
   });
 

@@ -32,7 +32,7 @@ async function sessions(): Promise<number> {
   const [row] = await database.sql(
     `select count(*)::int as n from pg_stat_activity where datname = '${database.name}' and application_name like 'pgtally/%'`,
   );
-  return Number(row?.['n']);
+  return Number(row?.n);
 }
 
 /** Resolves to whether a promise is still pending after the event loop has turned a few times. */
@@ -191,7 +191,7 @@ describe('the keeper of connections', () => {
       most = Math.max(most, keeper.open);
       const [row] = await connection.rows(`select ${n} as n`);
       await keeper.release(connection, n % 3 === 0 ? {} : soon());
-      return row?.['n'];
+      return row?.n;
     };
     const results = await Promise.all(Array.from({ length: 100 }, (_, n) => run(n)));
     expect(results).toEqual(Array.from({ length: 100 }, (_, n) => n));

@@ -170,7 +170,7 @@ export async function createFleet(options: FleetOptions): Promise<Fleet> {
       for (const replica of replicas) if (replica.alive) replica.kill('SIGKILL');
       await Promise.all(replicas.map(({ ended }) => ended));
       // For looking into what happened.
-      const file = process.env['PGTALLY_FAULT_LOG'];
+      const file = process.env.PGTALLY_FAULT_LOG;
       const all = replicas.flatMap(({ name, events }) => events.map((event) => ({ replica: name, ...event })));
       if (file)
         writeFileSync(

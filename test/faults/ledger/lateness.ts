@@ -3,7 +3,7 @@ import type { Fleet } from './fleet.ts';
 
 /** So many seconds, or what PGTALLY_FAULT_SECONDS says when that is less. */
 export function seconds(usual: number): number {
-  return Math.min(usual, Number(process.env['PGTALLY_FAULT_SECONDS'] ?? usual));
+  return Math.min(usual, Number(process.env.PGTALLY_FAULT_SECONDS ?? usual));
 }
 
 /** p50, p95, p99 and the worst of (published - slot), in ms. */

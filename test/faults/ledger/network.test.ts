@@ -13,7 +13,7 @@ let proxy: FaultProxy;
 beforeAll(async () => {
   proxy = await startProxy('kafka');
   broker = await startKafka({ listeners: { DIRECT: {}, PROXIED: { advertised: proxy.address } } });
-  proxy.forwardTo(broker.listeners['PROXIED'] ?? '');
+  proxy.forwardTo(broker.listeners.PROXIED ?? '');
 });
 
 afterAll(async () => {

@@ -198,4 +198,4 @@ async function main(options: ReplicaOptions): Promise<void> {
   });
 }
 
-if (process.env['REPLICA']) await main(JSON.parse(process.env['REPLICA']) as ReplicaOptions);
+if (process.env.REPLICA) await main(JSON.parse(process.env.REPLICA) as ReplicaOptions);
