@@ -153,7 +153,8 @@ describe('an ingest run', () => {
     await last.commit();
     project.rewrite(job(topic).replace('value: value', 'value: "octet_length(key) || value"'));
     // Four zero bytes are no text for Postgres: the key may not be used.
-    expect((await project.run()).failures[0]?.message).toContain('stops at offset 5: the key is no text');
+    // At which offset depends on when the broker wrote the ends of the transactions before.
+    expect((await project.run()).failures[0]?.message).toMatch(/stops at offset \d: the key is no text/);
     project.rewrite(job(topic));
     expect(await project.run()).toMatchObject({ rows: 1, failures: [] });
     expect((await project.rows('select value from main')).map(({ value }) => value)).toEqual(
