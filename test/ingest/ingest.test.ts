@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Transaction } from 'kafkajs';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { freshTopic, readTopic, topicExists } from '../stack/for-tests.ts';
-import { deleteRecords, ingestProject, kafka, numbers, send } from './support.ts';
+import { deleteRecords, ingestProject, kafka, numbers, send, untilEnd } from './support.ts';
 
 const job = (topic: string, more = '', columns = '{partition: partition, "offset": "\\"offset\\"", value: value}') =>
   `name: take\ningest:\n  topic: ${topic}\n  into: main\n  columns: ${columns}\n${more}`;
@@ -149,8 +149,10 @@ describe('an ingest run', () => {
     await outer.abort();
     const last = await begin('last');
     await last.send({ topic, messages: [{ key: Buffer.alloc(4), value: 'committed' }] });
+    await untilEnd(client, topic, 0, 5);
     expect((await project.run()).rows).toBe(0);
     await last.commit();
+    await untilEnd(client, topic, 0, 7);
     project.rewrite(job(topic).replace('value: value', 'value: "octet_length(key) || value"'));
     // Four zero bytes are no text for Postgres: the key may not be used.
     // At which offset depends on when the broker wrote the ends of the transactions before.
@@ -174,12 +176,14 @@ describe('an ingest run', () => {
       await transaction.send({ topic, messages: [{ value: outcome }] });
       await transaction[outcome]();
     }
+    await untilEnd(client, topic, 0, 6);
     expect((await project.run()).rows).toBe(1);
     expect(await project.rows('select next::int from pgtally.offsets')).toEqual([{ next: 6 }]);
     const last = await producer.transaction();
     await last.send({ topic, messages: [{ value: 'nothing but this' }] });
     await last.abort();
     await producer.disconnect();
+    await untilEnd(client, topic, 0, 8);
     expect((await project.run()).rows).toBe(0);
     expect(await project.rows('select next::int from pgtally.offsets')).toEqual([{ next: 8 }]);
     await deleteRecords(client, topic, 0, 8);

@@ -1,6 +1,6 @@
 // What the tests of ingest share: a project with one ingest job, run in this process; messages written by kafkajs itself.
 import type { Message } from 'kafkajs';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { ingestByHand } from '../../src/ingest/by-hand.ts';
 import type { IngestResult } from '../../src/ingest/ingest.ts';
 import { createKafkaClient, type KafkaClient } from '../../src/kafka/client.ts';
@@ -80,5 +80,15 @@ export async function deleteRecords(
   // deleteTopicRecords of kafkajs fails unless its metadata were loaded by another call.
   await admin.fetchTopicMetadata({ topics: [topic] });
   await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] });
+  await admin.disconnect();
+}
+
+/** Waits until a partition ends at `offset` for committed reading: the end of a transaction is written after the answer to it. */
+export async function untilEnd(client: KafkaClient, topic: string, partition: number, offset: number): Promise<void> {
+  const admin = client.kafka.admin();
+  await admin.connect();
+  const end = async (): Promise<number> =>
+    Number((await admin.fetchTopicOffsets(topic)).find((one) => one.partition === partition)?.high);
+  await expect.poll(end, { timeout: 10_000 }).toBe(offset);
   await admin.disconnect();
 }
