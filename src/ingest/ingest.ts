@@ -3,15 +3,15 @@
 import { randomUUID } from 'node:crypto';
 import type { KafkaClient } from '../kafka/client.ts';
 import { newCluster } from '../kafka/cluster.ts';
-import { openReader, type TopicReader } from '../kafka/reader.ts';
 import { Failure } from '../model/failure.ts';
 import type { Server } from '../model/project.ts';
-import type { Bytes, Milliseconds } from '../model/units.ts';
+import type { Bytes } from '../model/units.ts';
 import type { ConnectionKeeper } from '../postgres/pool.ts';
 import type { PreparedIngest } from '../project/prepared.ts';
 import { createLanes, type Lanes } from './lanes.ts';
 import { createPartitionWriter, type PartitionWriter } from './partition-writer.ts';
 import { openPositions, type Positions } from './positions.ts';
+import { readAndWrite } from './read-and-write.ts';
 import { createRetries } from './retries.ts';
 import { createStatements } from './statements.ts';
 
@@ -57,15 +57,6 @@ export interface IngestResult {
   readonly failures: readonly Failure[];
 }
 
-/** How long a partition may be without a broker: longer than one takes to be replaced as leader (9 s). */
-const PATIENCE: Milliseconds = 20_000;
-const ANSWER_BYTES: Bytes = 8 * 1024 * 1024;
-const PARTITION_BYTES: Bytes = 1024 * 1024;
-/** Fetched for each message of a `limit`: more would be fetched in vain. */
-const BYTES_A_MESSAGE: Bytes = 4096;
-/** What no reader sees is moved over so often, so that a quiet topic's offsets do not fall behind its log. */
-const SWEEP: Milliseconds = 30_000;
-
 /** Never rejects for what goes wrong in Kafka, Postgres or the messages: that is in `failures`. */
 export async function ingest(context: IngestContext, input: IngestInput): Promise<IngestResult> {
   const { prepared, server } = input;
@@ -90,7 +81,7 @@ export async function ingest(context: IngestContext, input: IngestInput): Promis
       const { stopping } = input;
       writers.push(createPartitionWriter({ job, partition, next, limit, owner, statements, lanes, stopping }));
     }
-    await readAndWrite(context, input, writers, ends, halt);
+    await readAndWrite({ ...context, input, lanes, writers, ends, halt });
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     failures.push(error);
@@ -119,63 +110,4 @@ async function findPositions(
   } finally {
     cluster.close();
   }
-}
-
-/** Reads with one reader, and with another one whenever a partition leaves or has to be read again from elsewhere. */
-async function readAndWrite(
-  { kafka }: IngestContext,
-  input: IngestInput,
-  writers: readonly PartitionWriter[],
-  ends: ReadonlyMap<number, number>,
-  halt: (partition: number, failure: Failure) => void,
-): Promise<void> {
-  const { topic, limit = Number.POSITIVE_INFINITY } = input.prepared.job;
-  const until = input.until === 'end' ? ends : undefined;
-  const rows = (): number => writers.reduce((total, writer) => total + writer.rows, 0);
-  let reading = [...writers];
-  while (reading.length > 0 && !input.stopping.aborted) {
-    const byPartition = new Map(reading.map((writer) => [writer.partition, writer]));
-    for (const writer of reading) writer.restart();
-    let again = false;
-    const reader: TopicReader = await openReader(kafka, {
-      topic,
-      partitions: [...byPartition.keys()],
-      from: new Map(reading.map(({ partition, next }) => [partition, next])),
-      ...(until ? { until, patience: PATIENCE } : {}),
-      ...(Number.isFinite(limit) && until ? { limit } : {}),
-      maxBytes: ANSWER_BYTES,
-      partitionBytes: until ? Math.min(PARTITION_BYTES, limit * BYTES_A_MESSAGE) : PARTITION_BYTES,
-      onInterrupted: (failure) => input.onWarning(failure.message),
-      onRecords: async ({ partition, records, next: after, end }) => {
-        const writer = byPartition.get(partition);
-        if (!writer || again) return;
-        await writer.write({ records, after });
-        input.onProgress?.({ partition, next: writer.next, end, rows: rows() });
-        if (!writer.failure && !writer.rewound) return;
-        again = true;
-        void reader.stop();
-      },
-    });
-    const stop = (): void => void reader.stop();
-    input.stopping.addEventListener('abort', stop, { once: true });
-    if (input.stopping.aborted) stop();
-    const sweeping = setInterval(() => void sweep(reader, reading), SWEEP);
-    try {
-      await reader.done;
-    } finally {
-      clearInterval(sweeping);
-      input.stopping.removeEventListener('abort', stop);
-      await reader.stop();
-    }
-    if (!again) await sweep(reader, reading);
-    for (const { partition, failure } of reading) if (failure) halt(partition, failure);
-    const isDone = ({ partition, failure, full, next }: PartitionWriter): boolean =>
-      failure !== undefined || full || (until !== undefined && next >= (until.get(partition) ?? 0));
-    reading = again ? reading.filter((writer) => !isDone(writer)) : [];
-  }
-}
-
-/** Moves offsets over what no reader sees: the ends of transactions, aborted records, what compaction took. */
-async function sweep(reader: TopicReader, writers: readonly PartitionWriter[]): Promise<void> {
-  for (const writer of writers) await writer.advance(reader.position(writer.partition));
 }

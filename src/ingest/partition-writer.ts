@@ -37,6 +37,11 @@ export interface PartitionWriter {
   write(delivery: Delivery): Promise<void>;
   /** Moves the offset over what no reader sees, up to `position`. Never rejects with a Failure. */
   advance(position: number): Promise<void>;
+  /**
+   * Takes what the row said when it was read after `known` was `next`: a row that has gone back was reset, or its server has
+   * forgotten what it had acknowledged. What is being written meanwhile finds out for itself.
+   */
+  found(stored: number, known: number): void;
   /** To be called when the partition is read again from `next`. */
   restart(): void;
 }
@@ -68,6 +73,7 @@ export function createPartitionWriter(options: PartitionWriterOptions): Partitio
   let rewound = false;
   /** Messages were handed over and not written: what comes after them says nothing. */
   let behind = false;
+  let writing = false;
   let failure: Failure | undefined;
   let batchBytes: Bytes = LARGEST_BATCH;
   const done = { rows: 0, bytes: 0, dead: 0 };
@@ -172,12 +178,14 @@ export function createPartitionWriter(options: PartitionWriterOptions): Partitio
       return done.dead;
     },
     async write(delivery) {
+      writing = true;
       try {
         await writeAll(delivery);
       } catch (error) {
         if (!(error instanceof Failure)) throw error;
         failure = error;
       } finally {
+        writing = false;
         behind ||= (delivery.records.at(-1)?.offset ?? -1) >= next;
       }
     },
@@ -189,6 +197,11 @@ export function createPartitionWriter(options: PartitionWriterOptions): Partitio
         // It only spares a later run the same stretch.
         if (!(error instanceof Failure)) throw error;
       }
+    },
+    found(stored, known) {
+      if (known !== next || stored >= next || writing || failure) return;
+      next = stored;
+      rewound = true;
     },
     restart() {
       rewound = false;

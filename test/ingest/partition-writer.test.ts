@@ -87,6 +87,17 @@ describe('a partition writer', () => {
     expect([await stored(), await written()]).toEqual([4, [2, 3]]);
   });
 
+  test('believes a row that has gone back without a message, and no row that was read before it wrote', async () => {
+    const { writer, stored, written } = await writerAt(0);
+    await writer.write({ records: records(0, 3), after: 3 });
+    writer.found(0, 0);
+    expect([writer.next, writer.rewound]).toEqual([3, false]);
+    writer.found(1, 3);
+    expect([writer.next, writer.rewound]).toEqual([1, true]);
+    await writer.write({ records: records(3, 4), after: 4 });
+    expect([await stored(), await written()]).toEqual([3, [0, 1, 2]]);
+  });
+
   test('halts when its row is gone', async () => {
     const { project, writer, written } = await writerAt(0);
     await project.rows('delete from pgtally.offsets');
