@@ -39,7 +39,9 @@ export async function run(): Promise<void> {
     rows.push([
       `${plan.servers}${plan.hanging ? ` + ${plan.hanging} hanging, ${plan.refusing} refusing` : ''}`,
       `${plan.every} s`,
-      result.missing === 0 && result.doubled === 0 ? 'once' : `${result.missing} missing, ${result.doubled} doubled`,
+      result.missing === 0 && result.doubled === 0
+        ? 'once'
+        : `${result.missing} missing, ${result.doubled} doubled, ${result.skipped} skip records`,
       result.lag.p50,
       result.lag.p99,
       result.lag.max,
@@ -80,8 +82,8 @@ concurrency: 256
     const daemon = startPgtally(['start'], { cwd: stage.project, env: { UV_THREADPOOL_SIZE: '4' } });
     const pid = daemon.process.pid ?? 0;
     await daemon.waitFor(/"outcome":"published"/, 130_000);
-    // The first slot opens the connections; the figures are of the slots after it.
-    await sleep(plan.every * 500);
+    // The first slots open the connections; the figures are of the slots after them.
+    await sleep(plan.every * 1500);
     const firstSlot = Math.ceil(Date.now() / (plan.every * 1000)) * plan.every * 1000;
     const before = processSeconds(pid);
     await sleep(firstSlot + plan.slots * plan.every * 1000 - plan.every * 400 - Date.now());
@@ -89,7 +91,8 @@ concurrency: 256
     const rss = peakRss(pid);
     const connections = await countConnections(stage.env.PGPORT ?? '', stage.env.PGUSER ?? '');
     await sleep(2000);
-    await daemon.stop();
+    const { stderr } = await daemon.stop();
+    const skipped = stderr.split('\n').filter((line) => line.includes('"outcome":"skipped"')).length;
     const lags: number[] = [];
     let missing = 0;
     let doubled = 0;
@@ -105,7 +108,7 @@ concurrency: 256
       }
     }
     const lag = { p50: percentile(lags, 0.5), p99: percentile(lags, 0.99), max: Math.max(...lags) };
-    return { lag, missing, doubled, cpu, rss, connections };
+    return { lag, missing, doubled, skipped, cpu, rss, connections };
   } finally {
     reader.stop();
     blackHole.close();
