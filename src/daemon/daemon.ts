@@ -127,7 +127,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     reload,
     async start() {
       ledger = await joinLedger({ client, shapes, project, jobs, log, signal: stopping.signal });
-      if (!ledger) return;
+      if (!ledger || stopping.signal.aborted) return;
       const joined = ledger;
       const onRecord = (): void => undefined;
       dispatcher = createDispatcher(
@@ -145,6 +145,11 @@ export function createDaemon(options: DaemonOptions): Daemon {
         dispatcher?.wake();
         streams?.evaluate();
       });
+      if (stopping.signal.aborted) {
+        // The stop that came meanwhile did not know of it.
+        waking.stop();
+        return;
+      }
       const prune = createPruning(joined, log, clock);
       pruning = setInterval(() => void prune.look((job, server) => isKnown(jobs, job, server)), PRUNE_EVERY);
       pruning.unref();
