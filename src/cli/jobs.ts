@@ -18,6 +18,7 @@ export async function jobs(context: CommandContext): Promise<number> {
     servers: job.servers.map((server) => server.name),
     topic: job.kind === 'publish' ? job.topic.name : job.topic,
     direction: job.kind,
+    stream: job.kind === 'ingest' && job.stream,
     next: timetable ? formatInstant(nextTick(timetable.schedule, timetable.timezone, now)) : null,
     description: job.description ?? null,
   }));
@@ -33,7 +34,11 @@ export async function jobs(context: CommandContext): Promise<number> {
     ['JOB', 'SCHEDULE', 'SERVERS', 'TOPIC', 'NEXT'],
     rows.map((row) => [
       row.job,
-      row.schedule ? `${row.schedule}${row.timezone === 'UTC' ? '' : ` (${row.timezone})`}` : 'by hand',
+      row.schedule
+        ? `${row.schedule}${row.timezone === 'UTC' ? '' : ` (${row.timezone})`}`
+        : row.stream
+          ? 'stream'
+          : 'by hand',
       row.servers.length > 3
         ? `${row.servers.slice(0, 2).join(', ')}, … (${row.servers.length})`
         : row.servers.join(', '),

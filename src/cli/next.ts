@@ -16,7 +16,9 @@ export async function next(
   const from = options.from === undefined ? Date.now() : parseInstant(options.from, '--from');
   const ready = await openOrComplain(context, name);
   if (!ready) return EXIT_USAGE;
-  const { timetable } = findJob(ready, name);
+  const { timetable, job } = findJob(ready, name);
+  if (job.kind === 'ingest' && job.stream)
+    throw new UsageError(`job \`${name}\` is a stream`, 'it has no slots: `pgtally start` reads it without end');
   if (!timetable) throw new UsageError(`job \`${name}\` has no schedule`, `it runs by hand: \`pgtally run ${name}\``);
   let slot = from;
   for (let left = count; left > 0; left--) {

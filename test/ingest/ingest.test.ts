@@ -191,6 +191,36 @@ describe('an ingest run', () => {
   });
 });
 
+describe('the columns of a job', () => {
+  test('find tables and functions where the role looks, whatever a session was left with', async () => {
+    const topic = await freshTopic();
+    const client = await kafka();
+    const project = await ingestProject(job(topic, '', '{value: "twice(value)"}'));
+    await project.rows(`create schema app; create table app.main (value text);
+      create function app.twice(text) returns text language sql as $$ select $1 || $1 $$;
+      alter database ${project.database.name} set search_path = app`);
+    await send(client, topic, 0, ['ab']);
+    expect(await project.run()).toMatchObject({ rows: 1, failures: [] });
+    expect(await project.rows('select value from app.main')).toEqual([{ value: 'abab' }]);
+  });
+
+  test('may not make several rows of a message, or one of several, by a function only the server knows', async () => {
+    const topic = await freshTopic();
+    const client = await kafka();
+    const project = await ingestProject(job(topic, '', '{value: "twin(value)"}'));
+    await project.rows(`create table main (value text);
+      create function twin(text) returns setof text language sql as $$ select $1 union all select $1 $$`);
+    await send(client, topic, 0, ['a']);
+    const { rows, failures } = await project.run();
+    expect(rows).toBe(0);
+    expect(failures[0]).toMatchObject({
+      kind: 'sql',
+      message: '`twin` is a function that returns a set here, but column `value` is computed for each row by itself',
+      place: { span: expect.anything() },
+    });
+  });
+});
+
 describe('an offset that the topic does not have', () => {
   test('below its log start or above its end halts the partition with both numbers; the others go on', async () => {
     const topic = await freshTopic({ partitions: 3 });

@@ -150,7 +150,7 @@ export const ingestDetailFields = {
     of: ['stored', 'beginning', 'end'],
     default: 'stored',
     description:
-      'Where reading starts: after the last row written (the first time at the beginning), at the beginning, or at the end.',
+      'Where a partition begins that the job has not read before: at its beginning (`stored`, `beginning`) or at its end. From then on each run goes on where the last one stood; `pgtally ingest reset` sets that.',
     examples: ['stored'],
   },
   partitions: {
