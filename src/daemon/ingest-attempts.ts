@@ -1,7 +1,8 @@
 // One attempt at a slot of an ingest job: it goes on where the job stands, and no longer than the job's `timeout`, so that a
 // topic of any size keeps neither the job's shard nor its own next slots. What it has written is written.
-import { type IngestContext, ingest } from '../ingest/ingest.ts';
+import { ingest } from '../ingest/ingest.ts';
 import { placeOf } from '../ingest/placed-failure.ts';
+import type { IngestContext } from '../ingest/run-types.ts';
 import { Failure } from '../model/failure.ts';
 import type { AttemptOutcome, AttemptRequest } from './attempt-contract.ts';
 import type { Breaker } from './breaker.ts';

@@ -1,5 +1,5 @@
 // How many offsets each partition of each ingest job has yet to read, as last seen: for metrics.
-import type { IngestProgress } from '../ingest/ingest.ts';
+import type { IngestProgress } from '../ingest/run-types.ts';
 import type { JobName } from '../model/units.ts';
 
 export interface IngestLag {

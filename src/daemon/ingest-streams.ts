@@ -1,6 +1,6 @@
 // The jobs with `stream: true`: each is read by the replica that holds the shard of its (job, server), and by nobody while it is
 // paused. Reading itself, and what it comes through, is ingest/stream.ts.
-import type { IngestContext } from '../ingest/ingest.ts';
+import type { IngestContext } from '../ingest/run-types.ts';
 import { type Stream, startStream } from '../ingest/stream.ts';
 import type { Ledger } from '../ledger/types.ts';
 import type { Server } from '../model/project.ts';

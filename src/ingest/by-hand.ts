@@ -4,7 +4,8 @@ import { Failure } from '../model/failure.ts';
 import type { Project, Server } from '../model/project.ts';
 import { createConnectionKeeper } from '../postgres/pool.ts';
 import type { PreparedIngest } from '../project/prepared.ts';
-import { type IngestInput, type IngestResult, ingest } from './ingest.ts';
+import { ingest } from './ingest.ts';
+import type { IngestInput, IngestResult } from './run-types.ts';
 
 export interface IngestByHand {
   readonly project: Project;

@@ -4,10 +4,10 @@ import type { KafkaClient } from '../kafka/client.ts';
 import { openReader, type TopicReader } from '../kafka/reader.ts';
 import { Failure } from '../model/failure.ts';
 import type { Bytes, Milliseconds } from '../model/units.ts';
-import type { IngestInput } from './ingest.ts';
 import type { Lanes } from './lanes.ts';
 import { readOffsets } from './offsets-table.ts';
 import type { PartitionWriter } from './partition-writer.ts';
+import type { IngestInput } from './run-types.ts';
 
 export interface ReadAndWrite {
   readonly kafka: KafkaClient;

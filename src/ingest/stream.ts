@@ -5,7 +5,8 @@ import { newCluster } from '../kafka/cluster.ts';
 import { partitionLeaders } from '../kafka/offsets.ts';
 import { Failure } from '../model/failure.ts';
 import type { Milliseconds } from '../model/units.ts';
-import { type IngestContext, type IngestInput, ingest } from './ingest.ts';
+import { ingest } from './ingest.ts';
+import type { IngestContext, IngestInput } from './run-types.ts';
 
 export interface StreamInput extends Omit<IngestInput, 'until' | 'stopping' | 'signal' | 'onHalted' | 'nextUse'> {
   /** A partition is held up, or the whole job (`undefined`); told once for each reason. */

@@ -2,7 +2,7 @@
 import type { Message } from 'kafkajs';
 import { expect, onTestFinished } from 'vitest';
 import { ingestByHand } from '../../src/ingest/by-hand.ts';
-import type { IngestResult } from '../../src/ingest/ingest.ts';
+import type { IngestResult } from '../../src/ingest/run-types.ts';
 import { createKafkaClient, type KafkaClient } from '../../src/kafka/client.ts';
 import { openProject } from '../../src/project/open-project.ts';
 import { type TestProject, testProject } from '../cli/project.ts';
