@@ -1,6 +1,5 @@
 // `pgtally topics list | create | describe | delete`. No other command creates a topic.
 import { createInterface } from 'node:readline/promises';
-import { createKafkaClient } from '../kafka/client.ts';
 import { type Cluster, newCluster } from '../kafka/cluster.ts';
 import { createTopic, deleteTopic, describeTopic, listTopics as list } from '../kafka/topics.ts';
 import { Failure } from '../model/failure.ts';
@@ -9,6 +8,7 @@ import type { CommandContext } from './context.ts';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, reportError, UsageError } from './failure.ts';
 import { loadSettings, parseCount } from './open.ts';
 import { formatTable } from './table.ts';
+import { withKafka } from './with-kafka.ts';
 
 type Options = Readonly<Record<string, unknown>>;
 
@@ -103,14 +103,10 @@ async function withCluster(
 ): Promise<number> {
   const project = loadSettings(context);
   if (!project) return EXIT_USAGE;
-  const client = createKafkaClient(project.kafka);
-  const cluster = newCluster(client);
-  try {
-    return await work(cluster, project);
-  } finally {
-    cluster.close();
-    client.close();
-  }
+  return withKafka(project, async (client) => {
+    const cluster = newCluster(client);
+    return work(cluster, project).finally(() => cluster.close());
+  });
 }
 
 /** Each topic once; where several jobs name it, the declaration that says most. One that is read has the partitions that are. */

@@ -92,11 +92,6 @@ export function freshRunId(): string {
   return randomBytes(16).toString('hex');
 }
 
-/** Identity of a schedule with its time zone (16 hex digits). Spacing does not count: reformatting a file changes no schedule. */
-export function scheduleHash(schedule: string, timezone: string): string {
-  return digest([schedule.trim().replace(/\s+/g, ' '), timezone], 16);
-}
-
 /** A ledger record as the public JSON value, fields always in the same order; an error's long text is cut. */
 export function formatRecord(record: LedgerRecord): string {
   const { slot, outcome, rows, bytes, run, trigger, started, finished, schedule } = record;

@@ -37,6 +37,13 @@ describe('the hash of a schedule', () => {
     expect(scheduleHash(schedule('@hourly'), 'UTC')).toBe('1c9bc3d6');
   });
 
+  test('tells a changed schedule from a reformatted one', () => {
+    const hash = (text: string, zone = 'UTC'): string => scheduleHash(schedule(text), zone);
+    expect(hash('*/10 * * * *')).toBe(hash('  */10  *\t* * * '));
+    expect(hash('*/10 * * * *')).not.toBe(hash('*/5 * * * *'));
+    expect(hash('*/10 * * * *')).not.toBe(hash('*/10 * * * *', 'Europe/Berlin'));
+  });
+
   test('is another for other slots, another zone, and another conduct at a change of offset', () => {
     const hashes = [
       scheduleHash(schedule('0 * * * *'), 'UTC'),
