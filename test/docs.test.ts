@@ -99,7 +99,7 @@ describe('examples', () => {
         const edited = readFileSync(file, 'utf8')
           .replace(/brokers: .*/, `brokers: ["${await kafkaBootstrap()}"]`)
           .replace(/url: .*/, `url: ${project.database.url()}`);
-        writeFileSync(file, edited);
+        writeFileSync(file, `${edited}status: {listen: "127.0.0.1:0"}\n`);
       }
       if (args[0] === 'tail') expect(result.stdout).toContain('"topic":"DATABASE_SIZES"');
     }

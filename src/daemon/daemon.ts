@@ -11,6 +11,8 @@ import type { PreparedJob } from '../project/prepared.ts';
 import type { PublishContext } from '../publish/attempt.ts';
 import { createMemoryBudget } from '../publish/memory.ts';
 import { startWaking, type Waking } from '../schedule/wake.ts';
+import { healthRoutes } from '../status/health.ts';
+import { createStatusServer, type StatusServer } from '../status/server.ts';
 import type { Attempts } from './attempt-contract.ts';
 import { createAttempts } from './attempts.ts';
 import { createBreaker } from './breaker.ts';
@@ -41,8 +43,9 @@ export interface DaemonOptions {
 
 export interface Daemon {
   /**
-   * Waits for Kafka as long as it takes, joins the ledger and runs the jobs. Resolves once they run, or at a stop before that.
-   * Rejects with a Failure for what waiting does not mend: credentials, rights, a ledger of other settings.
+   * Serves the status page, waits for Kafka as long as it takes, joins the ledger and runs the jobs. Resolves once they run, or
+   * at a stop before that. Rejects with a Failure for what waiting does not mend: an address that is taken, credentials, rights,
+   * a ledger of other settings.
    */
   start(): Promise<void>;
   /** Loads the files again; wrong ones are refused and the old ones stay. */
@@ -95,6 +98,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   let streams: IngestStreams | undefined;
   let waking: Waking | undefined;
   let pruning: NodeJS.Timeout | undefined;
+  let server: StatusServer | undefined;
 
   const takeOver = (): void => {
     watch.update(project.files, project.folders ?? []);
@@ -126,7 +130,14 @@ export function createDaemon(options: DaemonOptions): Daemon {
   return {
     reload,
     async start() {
-      ledger = await joinLedger({ client, shapes, project, jobs, log, signal: stopping.signal });
+      server = await createStatusServer({ ...project.status, routes: healthRoutes(), log });
+      log.info('serving the status page', { url: server.address });
+      ledger = await joinLedger({ client, shapes, project, jobs, log, signal: stopping.signal }).catch(
+        async (error: unknown) => {
+          await server?.close();
+          throw error;
+        },
+      );
       if (!ledger || stopping.signal.aborted) return;
       const joined = ledger;
       const onRecord = (): void => undefined;
@@ -171,6 +182,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       const released = ledger?.stop((job, server) => dispatcher?.busy(job, server) === true);
       await Promise.all([dispatcher?.stop(project.limits.stopGrace), streams?.stop(project.limits.stopGrace)]);
       await released;
+      await server?.close();
       await connections.close();
       shapes.close();
       client.close();

@@ -52,9 +52,11 @@ export async function testProject(options: ProjectOptions): Promise<TestProject>
     (_, index) =>
       `  - name: s${index + 1}\n    url: ${database.url(`127.0.0.${index + 1}`)}\n    labels: {role: shard, n: "${index + 1}"}\n`,
   );
+  // Test files run side by side: each daemon listens where there is room.
+  const status = /^status:/m.test(options.settings ?? '') ? '' : 'status: {listen: "127.0.0.1:0"}\n';
   write(
     'pgtally.yaml',
-    `kafka:\n  brokers: ["${options.brokers ?? (await kafkaBootstrap())}"]\nledger: {topic: ledger-${randomBytes(6).toString('hex')}}\n${options.settings ?? ''}servers:\n${servers.join('')}${options.moreServers ?? ''}`,
+    `kafka:\n  brokers: ["${options.brokers ?? (await kafkaBootstrap())}"]\nledger: {topic: ledger-${randomBytes(6).toString('hex')}}\n${status}${options.settings ?? ''}servers:\n${servers.join('')}${options.moreServers ?? ''}`,
   );
   for (const [name, text] of Object.entries(options.jobs)) write(`jobs/${name}`, text);
   return {
