@@ -3,12 +3,15 @@
 //
 // usage: node scripts/build.mjs [FOLDER]        (default: dist)
 
-import { chmodSync, rmSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
+import { archiveKafkajs } from './kafkajs-archive.mjs';
 
 const REPOSITORY = fileURLToPath(new URL('..', import.meta.url));
+/** Those of the dependencies that are many small files and needed at every start. */
+const BUNDLED = ['commander', 'picocolors', 'postgres', 'yaml'];
 const folder = resolve(process.argv[2] ?? `${REPOSITORY}/dist`);
 
 rmSync(folder, { recursive: true, force: true });
@@ -16,8 +19,7 @@ await build({
   cwd: REPOSITORY,
   input: { bin: 'src/bin.ts' },
   platform: 'node',
-  // Ours, and of the dependencies those that are many small files and needed at every start.
-  external: (name) => !/^[./]/.test(name) && !/^(commander|picocolors|postgres|yaml)$/.test(name),
+  external: (name) => !/^[./]/.test(name) && !BUNDLED.includes(name),
   output: {
     dir: folder,
     // Smaller is quicker to parse; names stay, for the stack of a defect.
@@ -35,4 +37,14 @@ await build({
   },
   logLevel: 'warn',
 });
+archiveKafkajs(`${folder}/chunks/kafkajs.cjs`);
 chmodSync(`${folder}/bin.js`, 0o755);
+writeFileSync(`${folder}/licenses.txt`, [...BUNDLED, 'kafkajs'].map(licenseOf).join('\n'));
+
+/** What the authors of a bundled package ask to be kept with copies of it. */
+function licenseOf(name) {
+  const root = join(REPOSITORY, 'node_modules', name);
+  const { version, license } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const file = readdirSync(root).find((entry) => /^(un)?licen[cs]e/i.test(entry));
+  return `# ${name} ${version} (${license})\n\n${file ? readFileSync(join(root, file), 'utf8') : ''}`;
+}

@@ -4,6 +4,7 @@ import { Failure } from '../model/failure.ts';
 import { recordBatchWith } from './batch-head.ts';
 import { crc32c } from './crc32c.ts';
 import { kafkajsMessages } from './kafkajs-messages.ts';
+import type { KafkajsModules } from './kafkajs-modules.ts';
 import type { KafkajsDecoder } from './kafkajs-types.ts';
 import { shareLargeBuffers, sharesLargeBuffers } from './shared-buffers.ts';
 import { type Connect, connectOrGiveUp, type Send, sendOrClose } from './silent-brokers.ts';
@@ -11,8 +12,8 @@ import { type Connect, connectOrGiveUp, type Send, sendOrClose } from './silent-
 /** One defect: where it is, what replaces it, and a cheap proof that kafkajs now behaves. */
 interface Correction {
   readonly defect: string;
-  install(require: NodeJS.Require): void;
-  holds(require: NodeJS.Require): boolean;
+  install(require: KafkajsModules): void;
+  holds(require: KafkajsModules): boolean;
 }
 
 /** The fields of kafkajs's RequestQueue that the correction reads. */
@@ -36,12 +37,12 @@ interface AbortedTransaction {
 }
 
 /** Puts every correction in place. To be called before anything of kafkajs is loaded. */
-export function installCorrections(require: NodeJS.Require): void {
+export function installCorrections(require: KafkajsModules): void {
   for (const correction of CORRECTIONS) correction.install(require);
 }
 
 /** Throws a Failure (`internal`) naming the first correction that did not take. */
-export function checkCorrections(require: NodeJS.Require): void {
+export function checkCorrections(require: KafkajsModules): void {
   for (const correction of CORRECTIONS) {
     if (correction.holds(require)) continue;
     throw new Failure(`a correction to kafkajs did not take: ${correction.defect}`, {
@@ -147,7 +148,7 @@ function decodeMessagesWith(original: DecodeMessages): DecodeMessages {
   };
 }
 
-function replace(require: NodeJS.Require, path: string, exports: unknown): void {
+function replace(require: KafkajsModules, path: string, exports: unknown): void {
   require(path);
   const module = require.cache[require.resolve(path)];
   if (module) module.exports = exports;

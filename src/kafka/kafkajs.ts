@@ -1,9 +1,8 @@
 // The only place that loads kafkajs: lazily (52 ms), in exactly the version whose inside we know, as a copy of our own with
 // the corrections of corrections.ts in place. Nothing else in src imports kafkajs but for types.
-import { createRequire } from 'node:module';
-import { dirname, sep } from 'node:path';
 import { Failure } from '../model/failure.ts';
 import { checkCorrections, installCorrections } from './corrections.ts';
+import { type KafkajsModules, openKafkajsModules } from './kafkajs-modules.ts';
 import type { KafkajsInternals, KafkajsLibrary } from './kafkajs-types.ts';
 
 const REQUIRED_VERSION = '2.2.4';
@@ -21,7 +20,7 @@ let loaded: Kafkajs | undefined;
  * Throws a Failure (`configuration`) for another version, (`internal`) when a correction does not take.
  */
 export function loadKafkajs(): Kafkajs {
-  loaded ??= loadCorrected(createRequire(import.meta.url));
+  loaded ??= loadCorrected(openKafkajsModules());
   return loaded;
 }
 
@@ -34,10 +33,8 @@ export function checkVersion(version: string): void {
   });
 }
 
-function loadCorrected(require: NodeJS.Require): Kafkajs {
-  const manifest = require.resolve('kafkajs/package.json');
-  checkVersion((require(manifest) as { version: string }).version);
-  forgetLoaded(require, dirname(manifest) + sep);
+function loadCorrected(require: KafkajsModules): Kafkajs {
+  checkVersion((require('kafkajs/package.json') as { version: string }).version);
   installCorrections(require);
   const library = require('kafkajs') as typeof KafkajsLibrary;
   const internals: KafkajsInternals = {
@@ -55,9 +52,4 @@ function loadCorrected(require: NodeJS.Require): Kafkajs {
   };
   checkCorrections(require);
   return { library, internals };
-}
-
-/** Modules that another import loaded earlier hold the uncorrected functions: they are loaded anew, for us. */
-function forgetLoaded(require: NodeJS.Require, folder: string): void {
-  for (const file of Object.keys(require.cache)) if (file.startsWith(folder)) delete require.cache[file];
 }
