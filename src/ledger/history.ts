@@ -5,7 +5,7 @@ import type { LedgerRecord } from '../model/run.ts';
 import type { JobName, Milliseconds, ServerName } from '../model/units.ts';
 import { ledgerTopicNames } from './ledger-topics.ts';
 import { collectProblems, readAll } from './read-all.ts';
-import { parseLedgerKey, parseRecord } from './record.ts';
+import { parseRecord, runKey } from './record.ts';
 
 export interface HistoryQuery {
   readonly job: JobName;
@@ -33,34 +33,44 @@ export async function readHistory(
   settings: Pick<LedgerSettings, 'topic'>,
   query: HistoryQuery,
 ): Promise<History> {
-  const { history } = ledgerTopicNames(settings.topic);
   for (let window = FIRST_WINDOW; ; window *= WINDOW_GROWTH) {
     const whole = window > LONGEST_WINDOW;
-    const unread = collectProblems(history);
     const found: { server: ServerName; record: LedgerRecord; at: number }[] = [];
-    await readAll(
-      client,
-      history,
-      'read_committed',
-      whole ? 'beginning' : { timestamp: Date.now() - window },
-      (partition, fetched) => {
-        const { key, value, timestamp } = fetched;
-        const meaning = key ? parseLedgerKey(key.toString()) : undefined;
-        if (meaning?.kind !== 'run' || meaning.job !== query.job || !value) return;
-        if (query.server !== undefined && meaning.server !== query.server) return;
-        const { server } = meaning;
-        unread.trying(partition, fetched, () =>
-          found.push({ server, record: parseRecord(value.toString()), at: timestamp }),
-        );
-        // Only the newest are kept; sorted when there are twice as many.
-        if (found.length >= 2 * query.limit + 100) keepNewest(found, query.limit);
-      },
-    );
+    const since = whole ? undefined : Date.now() - window;
+    const problems = await scanHistory(client, settings, { ...query, since }, (server, record, at) => {
+      found.push({ server, record, at });
+      // Only the newest are kept; sorted when there are twice as many.
+      if (found.length >= 2 * query.limit + 100) keepNewest(found, query.limit);
+    });
     if (whole || found.length >= query.limit) {
       keepNewest(found, query.limit);
-      return { outcomes: found.map(({ server, record }) => ({ server, record })), problems: unread.problems };
+      return { outcomes: found.map(({ server, record }) => ({ server, record })), problems };
     }
   }
+}
+
+/**
+ * Every outcome of a job written at or after `since` (epoch ms; undefined: all that are kept), in the order of each partition.
+ * Resolves with the records that could not be read, each a sentence. Rejects as `readState` does.
+ */
+export async function scanHistory(
+  client: KafkaClient,
+  settings: Pick<LedgerSettings, 'topic'>,
+  scan: { readonly job: JobName; readonly server?: ServerName; readonly since: number | undefined },
+  onOutcome: (server: ServerName, record: LedgerRecord, at: number) => void,
+): Promise<readonly string[]> {
+  const { history } = ledgerTopicNames(settings.topic);
+  const unread = collectProblems(history);
+  const prefix = Buffer.from(runKey(scan.job, ''));
+  const from = scan.since === undefined ? 'beginning' : { timestamp: scan.since };
+  await readAll(client, history, 'read_committed', from, (partition, fetched) => {
+    const { key, value, timestamp } = fetched;
+    if (!key || !value || !key.subarray(0, prefix.length).equals(prefix)) return;
+    const server = key.subarray(prefix.length).toString();
+    if (scan.server !== undefined && server !== scan.server) return;
+    unread.trying(partition, fetched, () => onOutcome(server, parseRecord(value.toString()), timestamp));
+  });
+  return unread.problems;
 }
 
 function keepNewest(found: { at: number; record: LedgerRecord }[], limit: number): void {

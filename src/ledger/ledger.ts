@@ -12,14 +12,14 @@ import { type Heartbeat, startHeartbeat } from './heartbeat.ts';
 import { ledgerTopicNames } from './ledger-topics.ts';
 import type { LedgerLog } from './log.ts';
 import { type Beat, createMembership } from './membership.ts';
-import { type ReplicaId, runKey } from './record.ts';
+import { type Pause, type ReplicaId, runKey } from './record.ts';
 import { createRehearsal } from './rehearsal.ts';
 import { createRowSender } from './row-sender.ts';
 import { createShard, type Shard, type ShardStatus } from './shard.ts';
 import { createShardCommitters, type ShardCommitters } from './shard-committers.ts';
 import { takeShard } from './shard-session.ts';
 import { createShardStreams } from './shard-streams.ts';
-import { createLedgerState } from './state.ts';
+import { createLedgerState, type StateListener } from './state.ts';
 import { noSteps, type OnStep } from './steps.ts';
 import { streamTimeout } from './stream-timeout.ts';
 import { startTail, type Tail } from './tail.ts';
@@ -52,7 +52,14 @@ export interface RunningLedger extends Ledger {
   replicas(): readonly (Beat & { readonly heard: boolean })[];
   /** The last records in the shards that this replica owns. */
   ownedRuns(): IterableIterator<{ readonly job: JobName; readonly server: ServerName; readonly record: LedgerRecord }>;
+  /** The last record of every (job, server), whoever owns it, as its JSON. */
+  records(): IterableIterator<{ readonly job: JobName; readonly server: ServerName; readonly text: string }>;
+  pauses(): ReadonlyMap<JobName, Pause>;
+  /** Tells of each record as it is read, once it is committed, whoever wrote it. Returns what ends it. */
+  follow(follower: LedgerFollower): () => void;
 }
+
+export type LedgerFollower = Required<Pick<StateListener, 'recorded' | 'cleared' | 'paused'>>;
 
 const EVALUATE_EVERY: Milliseconds = 100;
 /** Runs are cancelled after `stop_grace` (at most 10 s), and then have to be told to Kafka. */
@@ -70,9 +77,19 @@ export function createLedger(options: LedgerOptions): RunningLedger {
   const topics = ledgerTopicNames(settings.topic);
   const now = () => performance.now();
   const membership = createMembership(self, now());
+  const followers = new Set<LedgerFollower>();
   const state = createLedgerState(settings.shards, {
     claimed: (shard, claim) => shards[shard]?.noteClaim(claim),
-    paused: () => changed(),
+    paused(job) {
+      changed();
+      for (const follower of followers) follower.paused(job);
+    },
+    recorded(job, server, text) {
+      for (const follower of followers) follower.recorded(job, server, text);
+    },
+    cleared() {
+      for (const follower of followers) follower.cleared();
+    },
   });
   const watch = createTopicWatch(client, options.shapes ? { shapes: options.shapes } : {});
   const fenced = options.delivery !== 'at_least_once';
@@ -214,6 +231,14 @@ export function createLedger(options: LedgerOptions): RunningLedger {
     replicas: () => membership.replicas(now()),
     *ownedRuns() {
       for (const [index, shard] of shards.entries()) if (shard.owned) yield* state.runs(index);
+    },
+    *records() {
+      for (const index of shards.keys()) yield* state.texts(index);
+    },
+    pauses: () => state.pauses(),
+    follow(follower) {
+      followers.add(follower);
+      return () => followers.delete(follower);
     },
     stop(busy) {
       stopped ??= stop(busy);

@@ -29,6 +29,8 @@ export interface LedgerState {
   runs(
     shard: Shard,
   ): IterableIterator<{ readonly job: JobName; readonly server: ServerName; readonly record: LedgerRecord }>;
+  /** As `runs`, but each record as its JSON, whether it can be read or not; nothing is kept of it. */
+  texts(shard: Shard): IterableIterator<{ readonly job: JobName; readonly server: ServerName; readonly text: string }>;
   backfills(): readonly BackfillState[];
   /** The keys whose records cannot be read, with the reasons. */
   unreadables(): readonly { readonly key: string; readonly failure: Failure }[];
@@ -55,13 +57,17 @@ interface ShardState {
   claim?: Claim;
 }
 
-/**
- * An empty state for `shards` partitions. `onChange` hears of what others may wait for: claims and pauses.
- */
-export function createLedgerState(
-  shards: number,
-  onChange: { readonly claimed?: (shard: Shard, claim: Claim) => void; readonly paused?: (job: JobName) => void } = {},
-): LedgerState {
+/** What is told of a state's changes. */
+export interface StateListener {
+  readonly claimed?: (shard: Shard, claim: Claim) => void;
+  readonly paused?: (job: JobName) => void;
+  /** A (job, server)'s record was read; null: it was forgotten. */
+  readonly recorded?: (job: JobName, server: ServerName, text: string | null) => void;
+  readonly cleared?: () => void;
+}
+
+/** An empty state for `shards` partitions. */
+export function createLedgerState(shards: number, onChange: StateListener = {}): LedgerState {
   const states: readonly ShardState[] = Array.from({ length: shards }, () => ({ folded: new Map(), own: new Map() }));
   const pauses = new Map<JobName, Pause>();
 
@@ -97,6 +103,9 @@ export function createLedgerState(
           onChange.paused?.(meaning.job);
           return;
         case 'run':
+          foldEntry(state, key, value);
+          onChange.recorded?.(meaning.job, meaning.server, value);
+          return;
         case 'backfill':
           foldEntry(state, key, value);
           return;
@@ -126,6 +135,12 @@ export function createLedgerState(
         if (record && !(record instanceof Failure)) yield { job: meaning.job, server: meaning.server, record };
       }
     },
+    *texts(shard) {
+      for (const [key, meaning] of keysOf(stateOf(shard))) {
+        const entry = meaning.kind === 'run' ? entryOf(shard, key) : undefined;
+        if (entry && meaning.kind === 'run') yield { job: meaning.job, server: meaning.server, text: entry.text };
+      }
+    },
     backfills() {
       const found: BackfillState[] = [];
       for (const [shard, state] of states.entries()) {
@@ -153,6 +168,7 @@ export function createLedgerState(
         delete state.claim;
       }
       pauses.clear();
+      onChange.cleared?.();
     },
   };
 }

@@ -102,4 +102,21 @@ describe('the state of the ledger', () => {
     expect(state.claim(0)?.nonce).toBe('n');
     expect(state.pause('job')).toBeUndefined();
   });
+
+  it('tells of every record of a (job, server) as it is read, tombstones too, and of being read anew', () => {
+    const told: unknown[] = [];
+    const state = createLedgerState(1, {
+      recorded: (...what) => told.push(what),
+      cleared: () => told.push('cleared'),
+    });
+    const text = formatRecord(record('10'));
+    state.fold(0, { key: KEY, value: text });
+    state.fold(0, { key: backfillKey('job', 'server', { from: 0, to: 1000 }), value: text });
+    state.fold(0, { key: pauseKey('job'), value: formatPause({ since: '2027-01-01T00:00:00Z' }) });
+    expect([...state.texts(0)]).toEqual([{ job: 'job', server: 'server', text }]);
+    state.fold(0, { key: KEY, value: null });
+    state.clear();
+    expect(told).toEqual([['job', 'server', text], ['job', 'server', null], 'cleared']);
+    expect([...state.texts(0)]).toEqual([]);
+  });
 });
