@@ -32,9 +32,9 @@ export interface HandOver {
   readonly gate?: Gate;
   /**
    * Called for each attempt of kafkajs, before anything of it has left, with the leaders it is about to use (given a producer
-   * with `leadersPartitioner`). What it throws fails the send.
+   * with `leadersPartitioner`) and the partitions it sends to, once for each topic. What it throws fails the send.
    */
-  readonly onLeaders?: (leaders: Leaders) => void;
+  readonly onLeaders?: (leaders: Leaders, partitions: readonly number[]) => void;
   /** What the `compression` given to `send()` stands for. Absent: none. */
   readonly compress?: Compress | undefined;
 }
@@ -57,7 +57,8 @@ export function preEncoded(batches: readonly EncodedBatch[], handOver: HandOver 
     // groupMessagesPerPartition() sorts messages into an object by partition, asking its partitioner for each; the leaders are
     // looked up next, in the same turn and the same metadata.
     reduce: (group) => {
-      if (onLeaders) group({}, { onLeaders });
+      const partitions = batches.map(({ partition }) => partition);
+      if (onLeaders) group({}, { onLeaders: (leaders) => onLeaders(leaders, partitions) });
       return byPartition;
     },
   };

@@ -55,9 +55,12 @@ export interface TransactionalProducer {
  * the producer is dead; or, the producer unharmed, with a Failure (`topic`) for a topic that may not be used now.
  */
 export interface Transaction {
-  /** One batch alone, waiting while the broker still ends the previous transaction. For the ledger's record. */
+  /** One batch alone, waiting while the broker still ends the previous transaction. */
   sendFirst(topic: string, batch: EncodedBatch): Promise<void>;
-  /** Each batch once: all that can be in one request to each broker are. The caller may use the batches again after a failure. */
+  /**
+   * Each batch once, as few requests as can be; the first of a transaction waits while the broker still ends the previous
+   * one. The caller may use the batches again after a failure.
+   */
   sendOnce(topics: readonly TopicBatches[]): Promise<void>;
   /** Sends to one broker each, batches of a partition in their order; resolves when the brokers have them all. */
   stream(topic: string, batches: readonly EncodedBatch[]): Promise<void>;
@@ -172,20 +175,23 @@ function createTransaction(
     hasSent = true;
   };
 
-  const sendAlone = async (topic: string, batch: EncodedBatch): Promise<void> => {
-    await session.admit([topic]);
-    const topics = [{ topic, batches: [batch] }];
+  /**
+   * The first send of a transaction. Resolves with false when it may not be made: it would be requests to several brokers,
+   * of which one might be taken and another be told to wait. Then, as after waiting, nothing of it has left.
+   */
+  const sendFirstRound = async (topics: readonly TopicBatches[]): Promise<boolean> => {
     const limit = 2 * session.requestTimeout;
     const giveUp = performance.now() + limit;
     let taken = false;
-    const step: Step = {
-      doing: sending(topics),
-      limit,
-      topic,
-      // Nothing was written: the coordinator refused the partition before the batch was taken.
-      spares: ({ code }) => code === 'CONCURRENT_TRANSACTIONS' && !taken && performance.now() < giveUp,
+    let divided = false;
+    const isHarmless = ({ code }: Failure): boolean => {
+      // Told of a partition that is fine, because another one is not: which one is found by sending them apart.
+      divided ||= code === 'OPERATION_NOT_ATTEMPTED';
+      return !taken && (divided || (code === 'CONCURRENT_TRANSACTIONS' && performance.now() < giveUp));
     };
+    const step: Step = { doing: sending(topics), limit, ...onlyTopic(topics), spares: isHarmless };
     for (let wait: Milliseconds = CONCURRENT_WAIT.first; ; wait = Math.min(2 * wait, CONCURRENT_WAIT.most)) {
+      const used = new Set<number | undefined>();
       try {
         await session.step(step, () =>
           session.send(kafkajs, topics, {
@@ -193,25 +199,38 @@ function createTransaction(
               onlyOnce(partition, takenBefore);
               taken = true;
             },
+            onLeaders: (leaders, partitions) => {
+              for (const partition of partitions) used.add(leaders.get(partition));
+              divided = used.size > 1;
+              if (divided) throw severalLeaders();
+            },
           }),
         );
         hasSent = true;
-        return;
+        return true;
       } catch (error) {
         if (session.death) throw error;
+        if (divided) return false;
         await new Promise((resolve) => setTimeout(resolve, wait));
       }
     }
   };
 
+  const sendAlone = async (topic: string, batch: EncodedBatch): Promise<void> => {
+    await session.admit([topic]);
+    await sendFirstRound([{ topic, batches: [batch] }]);
+  };
+
   const sendAll = async (topics: readonly TopicBatches[]): Promise<void> => {
     await session.admit(topics.map(({ topic }) => topic));
-    const rounds = splitForSending(topics, hasSent);
-    const [alone] = rounds;
-    // One batch, because only that can be sent again when the previous transaction has not ended yet.
-    if (!hasSent && alone?.[0]?.batches[0]) {
-      rounds.shift();
-      await sendAlone(alone[0].topic, alone[0].batches[0]);
+    let rounds = splitForSending(topics, 'all');
+    if (!hasSent && rounds[0]) {
+      if (await sendFirstRound(rounds[0])) rounds.shift();
+      else {
+        rounds = splitForSending(topics, 'one');
+        const [alone] = rounds.splice(0, 1);
+        if (alone) await sendFirstRound(alone);
+      }
     }
     for (const round of rounds) await sendRound(round);
   };
@@ -243,4 +262,13 @@ function sending(topics: readonly TopicBatches[]): string {
 function onlyTopic(topics: readonly TopicBatches[]): { topic?: string } {
   const [first, second] = topics;
   return first && !second ? { topic: first.topic } : {};
+}
+
+/** Never seen outside: the batches are sent in another way. */
+function severalLeaders(): Failure {
+  return new Failure('kafka: several brokers lead the partitions of a first send', {
+    kind: 'kafka',
+    retryable: true,
+    code: 'SEVERAL_LEADERS',
+  });
 }

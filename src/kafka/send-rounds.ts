@@ -8,12 +8,12 @@ import type { TopicBatches } from './written.ts';
 const MOST: Bytes = 4 * 1024 * 1024;
 
 /**
- * The batches in sends to be made one after the other: at most one batch of a topic-partition in each, in their order. Unless
- * something was sent before (`hasSent`), the first send holds one batch only.
+ * The batches in sends to be made one after the other: at most one batch of a topic-partition in each, in their order. The
+ * first send holds `one` batch or, as the others, `all` that may be in it.
  */
 export function splitForSending(
   topics: readonly TopicBatches[],
-  hasSent: boolean,
+  first: 'one' | 'all',
   most: Bytes = MOST,
 ): TopicBatches[][] {
   const sends: { batches: Map<string, EncodedBatch[]>; bytes: Bytes; closed: boolean }[] = [];
@@ -27,7 +27,7 @@ export function splitForSending(
         const send = sends[index]!;
         if (!send.closed && send.bytes + batch.bytes.length <= most) break;
       }
-      sends[index] ??= { batches: new Map(), bytes: 0, closed: !hasSent && sends.length === 0 };
+      sends[index] ??= { batches: new Map(), bytes: 0, closed: first === 'one' && sends.length === 0 };
       const send = sends[index]!;
       const others = send.batches.get(topic);
       if (others) others.push(batch);

@@ -20,7 +20,7 @@ export interface PreparedUnit {
   readonly rowBytes: Bytes;
 }
 
-/** What one transaction sends: the ledger's batch first and alone, then history and rows, once. */
+/** What one transaction sends, in this order. */
 export interface CommitPlan {
   readonly ledger: EncodedBatch | undefined;
   readonly history: readonly TopicBatches[];

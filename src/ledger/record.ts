@@ -95,7 +95,7 @@ export function freshRunId(): string {
 /** A ledger record as the public JSON value, fields always in the same order; an error's long text is cut. */
 export function formatRecord(record: LedgerRecord): string {
   const { slot, outcome, rows, bytes, run, trigger, started, finished, schedule } = record;
-  const { reason, since, slots, attempts, error } = record;
+  const { reason, since, slots, attempts, error, failures, succeeded } = record;
   return JSON.stringify({
     slot,
     outcome,
@@ -111,6 +111,8 @@ export function formatRecord(record: LedgerRecord): string {
     slots,
     attempts,
     error: error && { ...error, message: cut(error.message), ...(error.hint ? { hint: cut(error.hint) } : {}) },
+    failures,
+    succeeded,
   });
 }
 
@@ -122,6 +124,8 @@ export function parseRecord(json: string): LedgerRecord {
   const slots = at.optional('slots', at.count);
   const attempts = at.optional('attempts', at.count);
   const error = at.optional('error', (name) => parseError(JSON.stringify(at.value(name))));
+  const failures = at.optional('failures', at.count);
+  const succeeded = at.optional('succeeded', at.instant);
   return {
     slot: at.instant('slot'),
     outcome: at.oneOf('outcome', OUTCOMES) as Outcome,
@@ -137,6 +141,8 @@ export function parseRecord(json: string): LedgerRecord {
     ...(slots === undefined ? {} : { slots }),
     ...(attempts === undefined ? {} : { attempts }),
     ...(error === undefined ? {} : { error }),
+    ...(failures === undefined ? {} : { failures }),
+    ...(succeeded === undefined ? {} : { succeeded }),
   };
 }
 

@@ -1,5 +1,5 @@
-// One transaction of a plan on one producer, in the order that was proven: the ledger's record first and alone, then everything
-// else once, then the commit. Whoever owns the producer decides what follows a failure.
+// One transaction of a plan on one producer, everything once, the ledger's record first where they cannot go together, then
+// the commit. Whoever owns the producer decides what follows a failure.
 import type { TransactionalProducer } from '../kafka/producer.ts';
 import { ProducerFailure } from '../kafka/producer-session.ts';
 import { Failure } from '../model/failure.ts';
@@ -18,12 +18,8 @@ export async function transact(
   try {
     const transaction = await producer.begin();
     await onStep('begun', shard);
-    if (records && plan.ledger) {
-      await transaction.sendFirst(records.ledger, plan.ledger);
-      await onStep('ledger-sent', shard);
-    }
-    const rest = [...plan.history, ...plan.rows];
-    if (rest.length > 0) await transaction.sendOnce(rest);
+    const states = records && plan.ledger ? [{ topic: records.ledger, batches: [plan.ledger] }] : [];
+    await transaction.sendOnce([...states, ...plan.history, ...plan.rows]);
     await onStep('rows-sent', shard);
     // A commit of nothing would be answered "done" without anything having been asked of the broker; it is harmless.
     const committing = transaction.commit();

@@ -13,7 +13,6 @@ const STEPS: readonly ProtocolStep[] = [
   'claim-committed',
   'claim-read',
   'begun',
-  'ledger-sent',
   'rows-sent',
   'commit-asked',
   'committed',

@@ -21,7 +21,7 @@ const topics = fc
 test('sends hold every batch once, one of a partition each, in order and within the limit', () => {
   fc.assert(
     fc.property(topics, fc.boolean(), (all, hasSent) => {
-      const sends = splitForSending(all, hasSent, 100);
+      const sends = splitForSending(all, hasSent ? 'all' : 'one', 100);
       for (const { topic, batches } of all) {
         for (let partition = 0; partition <= 4; partition++) {
           const sent = sends.flatMap((send) =>
@@ -44,7 +44,7 @@ test('sends hold every batch once, one of a partition each, in order and within 
 });
 
 test('a batch above the limit is a send of its own', () => {
-  const sends = splitForSending([{ topic: 'a', batches: [batch(0, 500), batch(1, 10)] }], true, 100);
+  const sends = splitForSending([{ topic: 'a', batches: [batch(0, 500), batch(1, 10)] }], 'all', 100);
   expect(sends.map((send) => send.flatMap(({ batches }) => batches.length))).toEqual([[1], [1]]);
 });
 
