@@ -17,7 +17,14 @@ export async function installDependencies() {
 /** Runs a program of node_modules to its end, with colours where this terminal has them. */
 export function runProgram(name, args) {
   const colours = process.stdout.isTTY ? { FORCE_COLOR: '1' } : {};
-  return capture(join('node_modules', '.bin', name), args, { ...process.env, ...colours });
+  return capture(join('node_modules', '.bin', name), args, { env: { ...process.env, ...colours } });
+}
+
+/** Runs npm to its end, in the working directory or another folder. */
+export function runNpm(args, cwd = '.') {
+  // npm names its own program to the scripts it runs; `npm` alone may be another one, or none on the search path.
+  const program = process.env.npm_execpath;
+  return program ? capture(process.execPath, [program, ...args], { cwd }) : capture('npm', args, { cwd });
 }
 
 function isInstalled() {
@@ -33,19 +40,13 @@ function isInstalled() {
   return Object.entries(wanted).every(([path, { optional }]) => path === '' || optional || path in installed);
 }
 
-function runNpm(args) {
-  // npm names its own program to the scripts it runs; `npm` alone may be another one, or none on the search path.
-  const program = process.env.npm_execpath;
-  return program ? capture(process.execPath, [program, ...args]) : capture('npm', args);
-}
-
 function readPackages(file) {
   return JSON.parse(readFileSync(file, 'utf8')).packages;
 }
 
-function capture(command, args, env = process.env) {
+function capture(command, args, options = {}) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     const add = (text) => {
       output += text;

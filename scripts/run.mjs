@@ -1,7 +1,7 @@
 // What `npm run demo`, `npm test` and their like start: it checks Node, brings the dependencies, compiles, and hands
 // over. Plain JavaScript without dependencies, so that it works in a fresh clone.
 //
-// usage: node scripts/run.mjs demo|test|faults|bench|generate [arguments]
+// usage: node scripts/run.mjs demo|test|faults|nodes|bench|generate [arguments]
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,8 +17,8 @@ process.exitCode = await main();
 async function main() {
   const major = Number(process.versions.node.split('.')[0]);
   if (major < 20) return refuse(`Node ${process.versions.node} is too old`, 'install Node 20 or newer');
-  if (!(task in PROGRAMS) && task !== 'test' && task !== 'faults') {
-    return refuse(`unknown task \`${task}\``, 'use one of demo, test, faults, bench, generate');
+  if (!(task in PROGRAMS) && !['test', 'faults', 'nodes'].includes(task)) {
+    return refuse(`unknown task \`${task}\``, 'use one of demo, test, faults, nodes, bench, generate');
   }
   process.chdir(REPOSITORY);
   if (!(await installDependencies())) return 1;
@@ -29,6 +29,7 @@ async function main() {
     setTimeout(() => process.exit(code), 5_000).unref();
     return code;
   }
+  if (task === 'nodes') return (await import('./nodes.mjs')).runOnNodes(args);
   return runCompiled(PROGRAMS[task]);
 }
 
