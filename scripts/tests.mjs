@@ -1,4 +1,4 @@
-// `npm test`: format, lint and types, then every test; the last line is `N passed, N failed`, 0 failed only if all is well.
+// `npm test`: format, lint, types, dead code, then every test; the last line is `N passed, N failed`, 0 failed only if all is well.
 
 import { startVitest } from 'vitest/node';
 import { runProgram } from './dependencies.mjs';
@@ -7,6 +7,11 @@ const CHECKS = [
   { name: 'format and lint (biome)', program: 'biome', args: ['check', '.'] },
   { name: 'promises (oxlint)', program: 'oxlint', args: ['--type-aware', '--deny-warnings'] },
   { name: 'types (tsc)', program: 'tsc', args: ['-p', 'tsconfig.json', '--noEmit'] },
+  {
+    name: 'dead code and dependencies (knip)',
+    program: 'knip',
+    args: ['--no-progress', '--treat-config-hints-as-errors'],
+  },
 ];
 
 /**

@@ -80,13 +80,6 @@ export function readBody(source: SourceText, options: BodyOptions, problems: Pro
   return checkNames(body, options, reporter(source, start, problems)) ? body : undefined;
 }
 
-/** The token that holds an offset, as a place; at the end of the text the empty place there. */
-export function tokenAt(body: SqlBody, offset: number): { start: number; end: number } {
-  const placeholder = body.placeholders.find(({ start, end }) => start <= offset && offset < end);
-  const token = placeholder ?? body.tokens.find(({ start, end }) => start <= offset && offset < end);
-  return token ? { start: token.start, end: token.end } : { start: offset, end: offset };
-}
-
 function checkNames(body: SqlBody, options: BodyOptions, report: Report): boolean {
   let fine = true;
   const refuse = (message: string, place: { start: number; end: number }, hint: string): void => {

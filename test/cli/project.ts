@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { onTestFinished } from 'vitest';
-import { freshDatabase, freshTopic, kafkaBootstrap, type TestDatabase } from '../stack/for-tests.ts';
+import { freshDatabase, kafkaBootstrap, type TestDatabase } from '../stack/for-tests.ts';
 import {
   type CommandOptions,
   type CommandResult,
@@ -71,8 +71,6 @@ export async function testProject(options: ProjectOptions): Promise<TestProject>
     },
   };
 }
-
-export { freshTopic };
 
 /** Each line of a command's output as JSON. */
 export function jsonLines(text: string): Record<string, unknown>[] {

@@ -4,6 +4,8 @@ import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { testProject } from '../cli/project.ts';
 import { freshTopic, kafkaBootstrap, readTopic } from '../stack/for-tests.ts';
@@ -50,6 +52,15 @@ const INTENDED_FOR_THE_REPOSITORY = /^(jobs|bench|test|demo|src|Dockerfile|docke
 function existsInPackage(target: string, files: readonly string[]): boolean {
   return files.some((file) => file === target || file.startsWith(target.replace(/\/?$/, '/')));
 }
+
+test('publint finds nothing wrong with it', async () => {
+  const { messages, pkg } = await publint({
+    pkgDir: path.join(installed.folder, 'node_modules', 'pgtally'),
+    pack: false,
+    strict: true,
+  });
+  expect(messages.map((message) => formatMessage(message, pkg))).toEqual([]);
+});
 
 test('only what it needs to run is installed', () => {
   const modules = readdirSync(path.join(installed.folder, 'node_modules')).filter((name) => !name.startsWith('.'));
