@@ -2,6 +2,7 @@
 import process from 'node:process';
 import { createDaemon } from '../daemon/daemon.ts';
 import { createLog } from '../daemon/log.ts';
+import { createLogDestination } from '../daemon/log-destination.ts';
 import { openProject } from '../project/open-project.ts';
 import type { CommandContext } from './context.ts';
 import { EXIT_OK, EXIT_USAGE } from './failure.ts';
@@ -14,8 +15,9 @@ export async function start(context: CommandContext, _: string[], flags: Record<
   if (!ready) return EXIT_USAGE;
   const { formatProblems } = await import('../config/frame.ts');
   if (ready.problems.length > 0) output.note(formatProblems(ready.problems, { color: output.color }));
+  const destination = createLogDestination(io.stderr, (lines) => log.warn('log lines were lost', { lines }));
   const log = createLog({
-    write: (line) => io.stderr.write(`${line}\n`),
+    write: destination.write,
     pretty: flags.log === 'pretty' || (flags.log === 'auto' && !output.json && io.stderr.isTTY === true),
     level: options.verbose ? 'debug' : options.quiet ? 'warn' : 'info',
   });

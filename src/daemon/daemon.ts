@@ -12,6 +12,7 @@ import type { PublishContext } from '../publish/attempt.ts';
 import { createMemoryBudget } from '../publish/memory.ts';
 import { startWaking, type Waking } from '../schedule/wake.ts';
 import { healthRoutes } from '../status/health.ts';
+import { createStatusPage } from '../status/page-routes.ts';
 import { createStatusServer, type StatusServer } from '../status/server.ts';
 import type { Attempts } from './attempt-contract.ts';
 import { createAttempts } from './attempts.ts';
@@ -25,6 +26,7 @@ import type { Log } from './log.ts';
 import { createPlaces } from './places.ts';
 import { createPrivilegeWarnings } from './privilege-warnings.ts';
 import { createPruning } from './prune.ts';
+import { createRunLogs } from './run-log.ts';
 import { scheduledJobs } from './scheduled.ts';
 import { createTarget } from './target.ts';
 import { watchFiles } from './watch.ts';
@@ -60,7 +62,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   let { project, jobs } = options;
   const clock = Date.now;
   const client = createKafkaClient(project.kafka, {
-    onLog: ({ level, message, broker }) => log.debug(`kafka: ${message}`, { level, broker }),
+    onLog: ({ level, message, broker }) => log.debug(`kafka: ${message}`, { kafka_level: level, broker }),
   });
   const connections = createConnectionKeeper(project.limits);
   const shapes = createTopicShapes(client);
@@ -76,6 +78,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       return project.privileged;
     },
   };
+  const runLogs = createRunLogs(log, clock);
   const breaker = createBreaker();
   const lag = createIngestLag();
   const ingestContext = { kafka: client, connections };
@@ -85,6 +88,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     breaker,
     lag,
     log,
+    runLogs,
     clock,
     jobs: () => project.jobs.map(({ name }) => name),
   });
@@ -99,12 +103,26 @@ export function createDaemon(options: DaemonOptions): Daemon {
   let waking: Waking | undefined;
   let pruning: NodeJS.Timeout | undefined;
   let server: StatusServer | undefined;
+  const page = createStatusPage(
+    {
+      project: () => project,
+      jobs: () => jobs,
+      ledger: () => ledger,
+      client,
+      ingestLags: () => lag.lags,
+      clock,
+    },
+    log,
+  );
 
   const takeOver = (): void => {
     watch.update(project.files, project.folders ?? []);
-    dispatcher?.update(scheduledJobs(jobs));
+    const scheduled = scheduledJobs(jobs);
+    dispatcher?.update(scheduled);
+    runLogs.update(scheduled.map(({ job }) => ({ job: job.name, servers: job.servers.map(({ name }) => name) })));
     streams?.update(jobs);
     dispatcher?.wake();
+    page.reloaded();
   };
   let reloading: Promise<void> = Promise.resolve();
   const reload = (): Promise<void> => {
@@ -130,7 +148,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   return {
     reload,
     async start() {
-      server = await createStatusServer({ ...project.status, routes: healthRoutes(), log });
+      server = await createStatusServer({ ...project.status, routes: [...healthRoutes(), ...page.routes], log });
       log.info('serving the status page', { url: server.address });
       ledger = await joinLedger({ client, shapes, project, jobs, log, signal: stopping.signal }).catch(
         async (error: unknown) => {
@@ -143,7 +161,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       const onRecord = (): void => undefined;
       dispatcher = createDispatcher(
         (prepared, timetable, server) =>
-          createTarget(prepared, timetable, server, { ledger: joined, attempts, log, clock, onRecord }),
+          createTarget(prepared, timetable, server, { ledger: joined, attempts, log, runLogs, clock, onRecord }),
         clock,
       );
       const { stopGrace: grace } = project.limits;
@@ -179,13 +197,15 @@ export function createDaemon(options: DaemonOptions): Daemon {
       clearInterval(pruning);
       watch.stop();
       log.info('stopping', { running: dispatcher?.targets.filter((target) => target.busy).length ?? 0 });
+      const handRuns = page.stop();
       const released = ledger?.stop((job, server) => dispatcher?.busy(job, server) === true);
       await Promise.all([dispatcher?.stop(project.limits.stopGrace), streams?.stop(project.limits.stopGrace)]);
-      await released;
+      await Promise.all([released, handRuns]);
       await server?.close();
       await connections.close();
       shapes.close();
       client.close();
+      runLogs.close();
       log.info('stopped', { ms: clock() - began });
     },
   };

@@ -4,7 +4,7 @@ import type { Milliseconds } from '../model/units.ts';
 import type { Timetable } from '../project/prepared.ts';
 import { nextTick } from '../schedule/ticks.ts';
 import type { ScheduledJob } from './scheduled.ts';
-import type { Target } from './target.ts';
+import type { Target } from './target-contract.ts';
 
 export interface Dispatcher {
   /** The jobs as they are now. Targets whose job and server did not change go on; changed ones follow when their run has ended. */

@@ -8,6 +8,7 @@ import type { AttemptOutcome, AttemptRequest } from './attempt-contract.ts';
 import type { Breaker } from './breaker.ts';
 import type { IngestLag } from './ingest-lag.ts';
 import type { Log } from './log.ts';
+import type { RunLogs } from './run-log.ts';
 import type { ScheduledIngest } from './scheduled.ts';
 
 export interface IngestAttempts {
@@ -19,13 +20,14 @@ export interface IngestAttemptsOptions {
   readonly breaker: Breaker;
   readonly lag: IngestLag;
   readonly log: Log;
+  readonly runLogs: RunLogs;
   readonly clock: () => number;
   /** Names of the project's jobs. */
   readonly jobs: () => readonly string[];
 }
 
 export function createIngestAttempts(options: IngestAttemptsOptions): IngestAttempts {
-  const { context, breaker, lag, log, clock, jobs } = options;
+  const { context, breaker, lag, log, runLogs, clock, jobs } = options;
   return {
     async once({ prepared: { ingest: prepared }, server, signal, nextUse }) {
       const { job } = prepared;
@@ -51,9 +53,7 @@ export function createIngestAttempts(options: IngestAttemptsOptions): IngestAtte
         return { status: 'read', rows, bytes, batches: [], stream: undefined, release: () => undefined };
       }
       breaker.failed(server.name, failure, clock());
-      for (const other of failures.slice(1)) {
-        log.error('partition halted', { job: job.name, server: server.name, error: other.message, hint: other.hint });
-      }
+      for (const other of failures.slice(1)) runLogs.of(job.name, server.name).halted(other);
       return { status: 'failed', failure, place: placeOf(failure), written: { rows, bytes } };
     },
   };

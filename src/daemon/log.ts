@@ -1,4 +1,7 @@
-// The daemon's log: one JSON object a line, or a readable line on a terminal. Levels as in syslog's common four.
+// The daemon's log: one JSON object a line by pino, or a readable line on a terminal. What is said, and how often, is not
+// decided here. pino's own transports are worker threads that load a file by its path, which does not survive being bundled:
+// a line goes to a plain function, and has been written when that returns, so that none is lost at the end of the process.
+import { type DestinationStream, pino } from 'pino';
 import { formatInstant } from '../model/units.ts';
 
 export type Level = 'debug' | 'info' | 'warn' | 'error';
@@ -12,33 +15,41 @@ export interface Log {
 }
 
 export interface LogOptions {
+  /** Takes a line with its newline. */
   readonly write: (line: string) => void;
   readonly pretty: boolean;
   readonly level: Level;
   readonly now?: () => number;
 }
 
-const ORDER: Readonly<Record<Level, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
-
-export function createLog(options: LogOptions): Log {
-  const now = options.now ?? Date.now;
+/** Fields as in design 13: `level`, `time` (RFC 3339 with milliseconds), `msg`, what it is about. Fields that are undefined are left out. */
+export function createLog({ write, pretty, level, now = Date.now }: LogOptions): Log {
+  const destination: DestinationStream = { write: pretty ? (line) => write(prettyLine(line)) : write };
+  const logger = pino(
+    {
+      level,
+      base: null,
+      timestamp: () => `,"time":"${new Date(now()).toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    destination,
+  );
   const at =
-    (level: Level) =>
-    (msg: string, fields: LogFields = {}): void => {
-      if (ORDER[level] < ORDER[options.level]) return;
-      options.write(
-        options.pretty
-          ? prettyLine(now(), level, msg, fields)
-          : JSON.stringify({ time: new Date(now()).toISOString(), level, msg, ...fields }),
-      );
-    };
+    (of: Level) =>
+    (msg: string, fields: LogFields = {}): void =>
+      // Among the fields, because pino would write it after them.
+      logger[of]({ msg, ...fields });
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 
-function prettyLine(now: number, level: Level, msg: string, fields: LogFields): string {
-  const rest = Object.entries(fields)
-    .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => `${key}=${typeof value === 'string' && /[\s"]/.test(value) ? JSON.stringify(value) : value}`)
-    .join(' ');
-  return `${formatInstant(Math.floor(now / 1000) * 1000)} ${level.padEnd(5)} ${msg}${rest ? ` ${rest}` : ''}`;
+/** `2027-03-28T01:00:00Z warn  skipped job=… server=…`: to the second, because a person reads it. */
+function prettyLine(line: string): string {
+  const { time, level, msg, ...fields } = JSON.parse(line) as Record<string, string | number | boolean>;
+  const at = formatInstant(Math.floor(Date.parse(String(time)) / 1000) * 1000);
+  const rest = Object.entries(fields).map(([key, value]) => ` ${key}=${prettyValue(value)}`);
+  return `${at} ${String(level).padEnd(5)} ${msg}${rest.join('')}\n`;
+}
+
+function prettyValue(value: string | number | boolean): string {
+  return typeof value === 'string' && (value === '' || /[\s"]/.test(value)) ? JSON.stringify(value) : String(value);
 }

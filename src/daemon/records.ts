@@ -61,6 +61,29 @@ export function skipRecord(
   };
 }
 
+/**
+ * Records that are committed together after `previous`, each with what it carries on from the one before: since when nothing
+ * succeeded, and how many slots in a row have failed. So both outlive a restart and are known to every replica.
+ */
+export function withStreaks(previous: LedgerRecord | undefined, records: readonly LedgerRecord[]): LedgerRecord[] {
+  let before = previous;
+  return records.map((record) => {
+    before = { ...record, ...streaks(before, record.outcome) };
+    return before;
+  });
+}
+
+export function isSuccess(record: LedgerRecord): boolean {
+  return record.outcome === 'published' || record.outcome === 'empty';
+}
+
+function streaks(before: LedgerRecord | undefined, outcome: Outcome): Pick<LedgerRecord, 'failures' | 'succeeded'> {
+  if (!before || outcome === 'published' || outcome === 'empty') return outcome === 'failed' ? { failures: 1 } : {};
+  const failures = (before.failures ?? 0) + (outcome === 'failed' ? 1 : 0);
+  const succeeded = isSuccess(before) ? before.finished : before.succeeded;
+  return { ...(failures > 0 ? { failures } : {}), ...(succeeded === undefined ? {} : { succeeded }) };
+}
+
 function common(
   facts: Omit<RunFacts, 'attempts'>,
 ): Pick<LedgerRecord, 'slot' | 'run' | 'trigger' | 'started' | 'finished' | 'schedule'> {

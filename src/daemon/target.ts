@@ -2,7 +2,7 @@
 // something is due is decide.ts; how rows get to Kafka is publish/ and the ledger's committer.
 
 import { scheduledRunId } from '../ledger/record.ts';
-import type { CommitResult, Committer, Ledger } from '../ledger/types.ts';
+import type { CommitResult, Committer } from '../ledger/types.ts';
 import { Failure } from '../model/failure.ts';
 import type { Server } from '../model/project.ts';
 import type { LedgerRecord } from '../model/run.ts';
@@ -12,40 +12,16 @@ import type { AttemptResult } from '../publish/attempt.ts';
 import type { SkippedSlots } from '../schedule/due.ts';
 import { splayOf } from '../schedule/hash.ts';
 import { nextTick, previousTick, window } from '../schedule/ticks.ts';
-import type { Attempts } from './attempt-contract.ts';
 import { decide, nextDispatch, overlapped } from './decide.ts';
-import type { Log } from './log.ts';
-import { outcomeRecord, type RunFacts, skipRecord } from './records.ts';
+import { outcomeRecord, type RunFacts, skipRecord, withStreaks } from './records.ts';
 import { createRetrying } from './retrying.ts';
-import { createRunLog } from './run-log.ts';
 import type { ScheduledJob } from './scheduled.ts';
-
-export interface TargetDependencies {
-  readonly ledger: Ledger;
-  readonly attempts: Attempts;
-  readonly log: Log;
-  readonly clock: () => number;
-  /** Told of each record once it is committed, for metrics. */
-  readonly onRecord: (job: string, server: string, record: LedgerRecord) => void;
-}
-
-export interface Target {
-  readonly prepared: ScheduledJob;
-  readonly server: Server;
-  /** All by which its dispatch is late on purpose: `delay` and splay. */
-  readonly lateBy: Milliseconds;
-  /** Starts what is due, if nothing is under way. Cheap when nothing is. */
-  evaluate(): void;
-  readonly busy: boolean;
-  /** Nothing new is started. Resolves when nothing is under way any more. */
-  stop(): Promise<void>;
-  /** Ends what is under way without recording it: its slot stays due. */
-  cancel(reason: string): void;
-}
+import type { Target, TargetDependencies } from './target-contract.ts';
 
 /** After Kafka failed a commit: how long until the slot is looked at again, should nothing else wake it. */
 const AFTER_UNAVAILABLE: Milliseconds = 1000;
 
+/** A (job, server) with nothing under way. */
 export function createTarget(
   prepared: ScheduledJob,
   timetable: Timetable,
@@ -57,7 +33,7 @@ export function createTarget(
   const { schedule, timezone } = timetable;
   const place = { job: job.name, server: server.name };
   const lateBy = job.delay + splayOf(job.name, server.name, job.splay, typicalInterval(timetable, clock()));
-  const tell = createRunLog(log, job.name, server.name);
+  const tell = deps.runLogs.of(job.name, server.name);
   const stopping = new AbortController();
   /** The last thing that happened here is a record of ours: what came due meanwhile was not missed. */
   let justRan = false;
@@ -110,8 +86,7 @@ export function createTarget(
 
   async function register(slot: Slot, changedFrom: Slot | undefined): Promise<void> {
     const record = outcomeRecord(facts(slot, 'schedule', clock(), 0), 'registered', 0, 0);
-    if (!(await commitRecords([record]))) return;
-    tell.registered(slot, changedFrom);
+    if (await commitRecords([record])) tell.registered(slot, changedFrom);
   }
 
   async function recordSkip(skipped: SkippedSlots, reason: 'missed' | 'paused'): Promise<void> {
@@ -187,7 +162,8 @@ export function createTarget(
     const { rows, bytes, batches, stream } = result;
     const finished = { ...ran, finished: clock() };
     const record = outcomeRecord(finished, rows > 0 ? 'published' : 'empty', rows, bytes);
-    const records = [...before, record, ...skippedMeanwhile(finished)];
+    const previous = last();
+    const records = withStreaks(previous, [...before, record, ...skippedMeanwhile(finished)]);
     let committed: CommitResult;
     try {
       committed = stream
@@ -202,7 +178,10 @@ export function createTarget(
     }
     if (committed.status === 'refused') await fail(committed.failure, before, ran, false);
     else if (committed.status === 'unavailable') unavailable(committed.failure);
-    else done(records, finished);
+    else {
+      remember(records, previous);
+      tell.records(records, finished.finished - finished.started);
+    }
   }
 
   async function fail(
@@ -227,24 +206,25 @@ export function createTarget(
     return skipped ? [skip(skipped, 'overlap', undefined)] : [];
   }
 
-  async function commitRecords(records: readonly LedgerRecord[]): Promise<boolean> {
+  async function commitRecords(outcomes: readonly LedgerRecord[]): Promise<boolean> {
+    const previous = last();
+    const records = withStreaks(previous, outcomes);
     const result = await ledger.committer(job.name, server.name, job.delivery).commit({ ...place, records });
     if (result.status !== 'committed') {
       unavailable(result.failure);
       return false;
     }
-    remember(records);
+    remember(records, previous);
     return true;
   }
 
-  function done(records: readonly LedgerRecord[], ran: RunFacts): void {
-    remember(records);
-    tell.records(records, ran.finished - ran.started);
-  }
-
-  function remember(records: readonly LedgerRecord[]): void {
+  function remember(records: readonly LedgerRecord[], before: LedgerRecord | undefined): void {
     justRan = true;
-    for (const record of records) deps.onRecord(job.name, server.name, record);
+    let previous = before;
+    for (const record of records) {
+      deps.onRecord({ ...place, lateBy, record, previous });
+      previous = record;
+    }
   }
 
   /** Nothing was recorded: the slot is still due. It is looked at again soon, whatever else happens. */
@@ -252,7 +232,9 @@ export function createTarget(
     justRan = false;
     notBefore = clock() + AFTER_UNAVAILABLE;
     setTimeout(evaluate, AFTER_UNAVAILABLE + 1).unref();
-    log.debug('not committed', { ...place, error: failure.message });
+    // That Kafka is away, or that another replica has the shard now, is told by the ledger.
+    if (ledger.available && failure.kind !== 'fenced') tell.notCommitted(failure);
+    else log.debug('not committed', { ...place, error: failure.message });
   }
 
   function facts(slot: Slot, trigger: 'schedule' | 'catchup', started: number, attempts: number): RunFacts {

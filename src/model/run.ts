@@ -40,4 +40,8 @@ export interface LedgerRecord {
   readonly slots?: number;
   readonly attempts?: number;
   readonly error?: RecordedError;
+  /** How many slots in a row have failed, this one included; carried over by skips. Absent when none. */
+  readonly failures?: number;
+  /** When the last run that succeeded was finished, in records of any other outcome. Absent when none has. */
+  readonly succeeded?: string;
 }

@@ -1,6 +1,8 @@
 import { describe, expect, test, vi } from 'vitest';
 import { createLog } from '../../src/daemon/log.ts';
-import { createTarget, type Target } from '../../src/daemon/target.ts';
+import { createRunLogs } from '../../src/daemon/run-log.ts';
+import { createTarget } from '../../src/daemon/target.ts';
+import type { Target } from '../../src/daemon/target-contract.ts';
 import { Failure } from '../../src/model/failure.ts';
 import type { PublishJob } from '../../src/model/project.ts';
 import type { LedgerRecord } from '../../src/model/run.ts';
@@ -38,6 +40,7 @@ function setUp(options: {
     ledger,
     attempts,
     log: quiet,
+    runLogs: createRunLogs(quiet, clock.read),
     clock: clock.read,
     onRecord: () => undefined,
   });
@@ -261,6 +264,29 @@ describe('a (job, server)', () => {
       'published 12:00:20',
       'published 12:00:30',
       'published 12:00:40',
+    ]);
+  });
+
+  test('a record says how many slots in a row have failed and when one last succeeded', async () => {
+    const { clock, ledger, attempts, target } = setUp({ at: '2027-01-01T12:00:10Z', last: '2027-01-01T12:00:00Z' });
+    const broken = new Failure('division by zero', { kind: 'data' });
+    // The run at :20 takes so long that the slots at :30 and :40 are skipped.
+    const ends: (number | Failure)[] = [broken, broken, 3, broken];
+    for (const [index, end] of ends.entries()) {
+      target.evaluate();
+      await turn();
+      if (index === 1) clock.now += 20_000;
+      attempts.started[index]?.end(end);
+      await turn();
+      clock.now += 10_000;
+    }
+    const line = ({ outcome, failures, succeeded }: LedgerRecord): unknown[] => [outcome, failures, succeeded];
+    expect(ledger.committed.map(line)).toEqual([
+      ['failed', 1, undefined],
+      ['failed', 2, undefined],
+      ['skipped', 2, undefined],
+      ['published', undefined, undefined],
+      ['failed', 1, '2027-01-01T12:00:50.000Z'],
     ]);
   });
 });

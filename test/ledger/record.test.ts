@@ -96,6 +96,8 @@ describe('a ledger record', () => {
       since: '2027-03-28T00:00:00Z',
       slots: 7,
       attempts: 2,
+      failures: 3,
+      succeeded: '2027-03-28T00:00:00Z',
       error: { kind: 'sql', message: 'relation "main" does not exist', code: '42P01', hint: 'create it' },
     };
     expect(parseRecord(formatRecord(full))).toEqual(full);
