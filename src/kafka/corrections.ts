@@ -6,6 +6,8 @@ import { crc32c } from './crc32c.ts';
 import { kafkajsMessages } from './kafkajs-messages.ts';
 import type { KafkajsModules } from './kafkajs-modules.ts';
 import type { KafkajsDecoder } from './kafkajs-types.ts';
+import { type AsksCoordinator, askedOnce, countingFailures, type IsCoordinator } from './known-coordinators.ts';
+import { areConnectionsQuiet, quietConnections } from './quiet-connections.ts';
 import { shareLargeBuffers, sharesLargeBuffers } from './shared-buffers.ts';
 import { type Connect, connectOrGiveUp, type Send, sendOrClose } from './silent-brokers.ts';
 
@@ -14,14 +16,6 @@ interface Correction {
   readonly defect: string;
   install(require: KafkajsModules): void;
   holds(require: KafkajsModules): boolean;
-}
-
-/** The fields of kafkajs's RequestQueue that the correction reads. */
-interface RequestQueue {
-  throttleCheckTimeoutId: NodeJS.Timeout | null;
-  throttledUntil: number;
-  readonly pending: readonly unknown[];
-  checkPendingRequests(): void;
 }
 
 interface Message {
@@ -60,7 +54,10 @@ const FILTER = 'kafkajs/src/consumer/filterAbortedMessages';
 const CONNECTION = 'kafkajs/src/network/connection';
 const BROKER = 'kafkajs/src/broker';
 const ERRORS = 'kafkajs/src/errors';
+const CLUSTER = 'kafkajs/src/cluster';
 const REQUEST_QUEUE = 'kafkajs/src/network/requestQueue';
+
+const OF_COORDINATORS = ['initProducerId', 'addPartitionsToTxn', 'endTxn'] as const;
 
 /** The functions that were put in place. Their names would do, but for minifiers. */
 const placed = new WeakSet<object>();
@@ -119,11 +116,21 @@ const CORRECTIONS: readonly Correction[] = [
     holds: (require) => placed.has(require(BROKER).prototype.connect),
   },
   {
-    defect: 'every idle connection wakes the process each millisecond',
+    defect: 'every idle connection wakes the process each millisecond, and ten times a second to look for timeouts',
+    install: (require) => quietConnections(require(REQUEST_QUEUE).prototype),
+    holds: (require) => areConnectionsQuiet(require(REQUEST_QUEUE).prototype),
+  },
+  {
+    defect: 'a transaction asks twice which broker coordinates it',
     install: (require) => {
-      require(REQUEST_QUEUE).prototype.scheduleCheckPendingRequests = scheduleCheckPendingRequests;
+      const cluster = require(CLUSTER).prototype as AsksCoordinator;
+      cluster.findGroupCoordinatorMetadata = placing(askedOnce(cluster.findGroupCoordinatorMetadata));
+      const broker = require(BROKER).prototype as IsCoordinator;
+      for (const request of OF_COORDINATORS) broker[request] = placing(countingFailures(broker[request]));
     },
-    holds: (require) => require(REQUEST_QUEUE).prototype.scheduleCheckPendingRequests === scheduleCheckPendingRequests,
+    holds: (require) =>
+      placed.has(require(CLUSTER).prototype.findGroupCoordinatorMetadata) &&
+      OF_COORDINATORS.every((request) => placed.has(require(BROKER).prototype[request])),
   },
 ];
 
@@ -184,22 +191,3 @@ function dropAborted({
 
 /** The type in a control record's key: version INT16, type INT16 (0 abort, 1 commit; KIP-98). */
 const ABORT_MARKER = 0;
-
-/** How soon a throttled queue that should be free by now is looked at again. */
-const RECHECK_MS = 10;
-
-/**
- * kafkajs's own arms a timer after every answer, due at once, which arms the next: 894 wake-ups a second on an idle
- * connection, and a TimeoutNegativeWarning on Node 24. A timer is needed only while a request waits for a throttle to end.
- */
-function scheduleCheckPendingRequests(this: RequestQueue): void {
-  if (this.throttleCheckTimeoutId !== null || this.pending.length === 0) return;
-  const wait = this.throttledUntil - Date.now();
-  this.throttleCheckTimeoutId = setTimeout(
-    () => {
-      this.throttleCheckTimeoutId = null;
-      this.checkPendingRequests();
-    },
-    wait > 0 ? wait : RECHECK_MS,
-  );
-}

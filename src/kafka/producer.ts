@@ -16,6 +16,13 @@ import type { TopicBatches } from './written.ts';
 const INIT_DEADLINE: Milliseconds = 15_000;
 /** A stream waits for a new leader: 9 s pass until a dead broker is noticed. */
 const STREAM_RETRY = { initialRetryTime: 50, maxRetryTime: 1000, retries: 30 } as const;
+/** The previous transaction is not ended yet; the coordinator is another broker now, or becomes one. */
+const WAITED_FOR: ReadonlySet<string | undefined> = new Set([
+  'CONCURRENT_TRANSACTIONS',
+  'NOT_COORDINATOR_FOR_GROUP',
+  'GROUP_LOAD_IN_PROGRESS',
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+]);
 /** Waiting for the broker to end the previous transaction, each time longer. */
 const CONCURRENT_WAIT = { first: 5, most: 100 } as const;
 
@@ -187,7 +194,7 @@ function createTransaction(
     const isHarmless = ({ code }: Failure): boolean => {
       // Told of a partition that is fine, because another one is not: which one is found by sending them apart.
       divided ||= code === 'OPERATION_NOT_ATTEMPTED';
-      return !taken && (divided || (code === 'CONCURRENT_TRANSACTIONS' && performance.now() < giveUp));
+      return !taken && (divided || (WAITED_FOR.has(code) && performance.now() < giveUp));
     };
     const step: Step = { doing: sending(topics), limit, ...onlyTopic(topics), spares: isHarmless };
     for (let wait: Milliseconds = CONCURRENT_WAIT.first; ; wait = Math.min(2 * wait, CONCURRENT_WAIT.most)) {

@@ -6,6 +6,7 @@ import { createKafkaClient, type KafkaClient } from '../../../src/kafka/client.t
 import { checkCorrections } from '../../../src/kafka/corrections.ts';
 import { crc32c } from '../../../src/kafka/crc32c.ts';
 import { loadKafkajs } from '../../../src/kafka/kafkajs.ts';
+import { askedOnce, countingFailures } from '../../../src/kafka/known-coordinators.ts';
 import { freshTopic, kafkaBootstrap, readTopic } from '../../stack/for-tests.ts';
 import { encodeBatch } from './encode-batch.ts';
 import { type Consumed, withCorrected, withStock } from './stock-kafkajs.ts';
@@ -173,6 +174,44 @@ describe('the checksum', () => {
   it('is ours', () => {
     loadKafkajs();
     expect(require('kafkajs/src/protocol/recordBatch/crc32C')).toBe(crc32c);
+  });
+});
+
+describe('the coordinator of a transactional id', () => {
+  it('is asked for once, however many transactions there are', async () => {
+    const topic = await freshTopic();
+    const producer = client.kafka.producer({ transactionalId: topic, maxInFlightRequests: 1 });
+    let asked = 0;
+    producer.on(producer.events.REQUEST, ({ payload }) => {
+      if (payload.apiName === 'GroupCoordinator') asked++;
+    });
+    await producer.connect();
+    for (const value of ['a', 'b', 'c']) {
+      const transaction = await producer.transaction();
+      await transaction.send({ topic, messages: [{ value }] });
+      await transaction.commit();
+    }
+    await producer.disconnect();
+    expect(asked).toBe(1);
+    expect(values(await readTopic(topic))).toEqual(['a', 'b', 'c']);
+  });
+
+  it('is asked for again after it has refused or lost a request', async () => {
+    let questions = 0;
+    const cluster = {
+      findGroupCoordinatorMetadata: askedOnce(async () => ({ coordinator: { nodeId: ++questions } })),
+    };
+    const asked = { groupId: 'id', coordinatorType: 1 };
+    const refusing = (type: string) => countingFailures(() => Promise.reject(Object.assign(new Error(type), { type })));
+    const nodeNow = () => cluster.findGroupCoordinatorMetadata(asked);
+    expect(await nodeNow()).toEqual(await nodeNow());
+    await refusing('CONCURRENT_TRANSACTIONS')(undefined).catch(() => undefined);
+    expect(await nodeNow()).toEqual({ coordinator: { nodeId: 1 } });
+    await refusing('NOT_COORDINATOR_FOR_GROUP')(undefined).catch(() => undefined);
+    expect(await nodeNow()).toEqual({ coordinator: { nodeId: 2 } });
+    expect(await cluster.findGroupCoordinatorMetadata({ groupId: 'group', coordinatorType: 0 })).toEqual({
+      coordinator: { nodeId: 3 },
+    });
   });
 });
 
