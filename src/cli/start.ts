@@ -7,6 +7,7 @@ import { openProject } from '../project/open-project.ts';
 import type { CommandContext } from './context.ts';
 import { EXIT_OK, EXIT_USAGE } from './failure.ts';
 import { openOrComplain } from './open.ts';
+import { version } from './version.ts';
 
 export async function start(context: CommandContext, _: string[], flags: Record<string, unknown>): Promise<number> {
   const { io, options, output } = context;
@@ -32,6 +33,7 @@ export async function start(context: CommandContext, _: string[], flags: Record<
       }),
     onProblems: (problems) => output.complain(formatProblems(problems, { color: output.color })),
     log,
+    version: version(),
   });
   const onHangUp = (): void => void daemon.reload();
   process.on('SIGHUP', onHangUp);

@@ -11,7 +11,7 @@ import { loadJobs } from './jobs.ts';
 import { gatherProblems, type Place, type Problems, show } from './problems.ts';
 import { readObject } from './read.ts';
 import { loadServers } from './servers.ts';
-import { toKafkaSettings, toLedgerSettings, toLimits, toStatusSettings } from './settings.ts';
+import { toKafkaSettings, toLedgerSettings, toLimits, toMetricsSettings, toStatusSettings } from './settings.ts';
 import type { Environment } from './variables.ts';
 import { parseYaml } from './yaml-document.ts';
 
@@ -136,14 +136,15 @@ function reportNoJobs(pattern: string, place: Place, problems: Problems): void {
   problems.add({ severity: 'warning', message: `no job file matches ${show(pattern, place)}`, hint, ...where });
 }
 
-type Settings = Pick<Project, 'kafka' | 'ledger' | 'limits' | 'status' | 'privileged'>;
+type Settings = Pick<Project, 'kafka' | 'ledger' | 'limits' | 'metrics' | 'status' | 'privileged'>;
 
 function toSettings(draft: ProjectDraft, folder: string, problems: Problems): Settings | undefined {
   const kafka = draft.kafka && toKafkaSettings(draft.kafka.value, folder, problems);
   const ledger = draft.ledger && toLedgerSettings(draft.ledger.value);
   const limits = draft.limits && toLimits(draft.limits.value, problems);
   const status = draft.status && toStatusSettings(draft.status.value, problems);
-  if (!kafka || !ledger || !limits || !status) return undefined;
+  const metrics = draft.metrics && toMetricsSettings(draft.metrics.value);
+  if (!kafka || !ledger || !limits || !metrics || !status) return undefined;
   const privileged = draft.defaults?.value.privileged?.value ?? defaultsFields.privileged.default;
-  return { kafka, ledger, limits, status, privileged };
+  return { kafka, ledger, limits, metrics, status, privileged };
 }

@@ -12,8 +12,11 @@ import type { PublishContext } from '../publish/attempt.ts';
 import { createMemoryBudget } from '../publish/memory.ts';
 import { startWaking, type Waking } from '../schedule/wake.ts';
 import { healthRoutes } from '../status/health.ts';
+import { metricsRoutes } from '../status/metrics.ts';
+import type { OperationsSource } from '../status/operations.ts';
 import { createStatusPage } from '../status/page-routes.ts';
 import { createStatusServer, type StatusServer } from '../status/server.ts';
+import { createTallies } from '../status/tallies.ts';
 import type { Attempts } from './attempt-contract.ts';
 import { createAttempts } from './attempts.ts';
 import { createBreaker } from './breaker.ts';
@@ -41,6 +44,8 @@ export interface DaemonOptions {
   /** Shows the problems of files that were refused. */
   readonly onProblems: (problems: readonly Problem[]) => void;
   readonly log: Log;
+  /** Of pgtally, for its metrics. */
+  readonly version: string;
 }
 
 export interface Daemon {
@@ -96,6 +101,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     once: ({ prepared, ...run }) =>
       prepared.kind === 'publish' ? publishing.once({ ...run, prepared }) : ingesting.once({ ...run, prepared }),
   };
+  const tallies = createTallies();
   const stopping = new AbortController();
   let ledger: RunningLedger | undefined;
   let dispatcher: Dispatcher | undefined;
@@ -103,6 +109,19 @@ export function createDaemon(options: DaemonOptions): Daemon {
   let waking: Waking | undefined;
   let pruning: NodeJS.Timeout | undefined;
   let server: StatusServer | undefined;
+  let lastWake: Milliseconds | undefined;
+  const operations: OperationsSource = {
+    version: options.version,
+    project: () => project,
+    jobs: () => jobs,
+    ledger: () => ledger,
+    targets: () => dispatcher?.targets ?? [],
+    isFailing: (name) => breaker.isFailing(name),
+    ingestLags: () => lag.lags,
+    tallies,
+    lastWake: () => lastWake,
+    clock,
+  };
   const page = createStatusPage(
     {
       project: () => project,
@@ -119,7 +138,9 @@ export function createDaemon(options: DaemonOptions): Daemon {
     watch.update(project.files, project.folders ?? []);
     const scheduled = scheduledJobs(jobs);
     dispatcher?.update(scheduled);
-    runLogs.update(scheduled.map(({ job }) => ({ job: job.name, servers: job.servers.map(({ name }) => name) })));
+    const known = new Map(scheduled.map(({ job }) => [job.name, new Set(job.servers.map(({ name }) => name))]));
+    runLogs.update(known);
+    tallies.retain(known);
     streams?.update(jobs);
     dispatcher?.wake();
     page.reloaded();
@@ -148,7 +169,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
   return {
     reload,
     async start() {
-      server = await createStatusServer({ ...project.status, routes: [...healthRoutes(), ...page.routes], log });
+      const routes = [...healthRoutes(operations), ...metricsRoutes(operations), ...page.routes];
+      server = await createStatusServer({ ...project.status, routes, log });
       log.info('serving the status page', { url: server.address });
       ledger = await joinLedger({ client, shapes, project, jobs, log, signal: stopping.signal }).catch(
         async (error: unknown) => {
@@ -158,19 +180,27 @@ export function createDaemon(options: DaemonOptions): Daemon {
       );
       if (!ledger || stopping.signal.aborted) return;
       const joined = ledger;
-      const onRecord = (): void => undefined;
       dispatcher = createDispatcher(
         (prepared, timetable, server) =>
-          createTarget(prepared, timetable, server, { ledger: joined, attempts, log, runLogs, clock, onRecord }),
+          createTarget(prepared, timetable, server, {
+            ledger: joined,
+            attempts,
+            log,
+            runLogs,
+            clock,
+            onRecord: tallies.recorded,
+          }),
         clock,
       );
       const { stopGrace: grace } = project.limits;
       streams = createIngestStreams({ context: ingestContext, ledger, lag, log, grace });
       joined.onChange(() => {
+        tallies.unsettle();
         dispatcher?.evaluateAll();
         streams?.evaluate();
       });
       waking = await startWaking(() => {
+        lastWake = performance.now();
         dispatcher?.wake();
         streams?.evaluate();
       });

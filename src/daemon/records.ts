@@ -73,15 +73,23 @@ export function withStreaks(previous: LedgerRecord | undefined, records: readonl
   });
 }
 
-export function isSuccess(record: LedgerRecord): boolean {
+function isSuccess(record: LedgerRecord): boolean {
   return record.outcome === 'published' || record.outcome === 'empty';
 }
 
-function streaks(before: LedgerRecord | undefined, outcome: Outcome): Pick<LedgerRecord, 'failures' | 'succeeded'> {
-  if (!before || outcome === 'published' || outcome === 'empty') return outcome === 'failed' ? { failures: 1 } : {};
-  const failures = (before.failures ?? 0) + (outcome === 'failed' ? 1 : 0);
-  const succeeded = isSuccess(before) ? before.finished : before.succeeded;
-  return { ...(failures > 0 ? { failures } : {}), ...(succeeded === undefined ? {} : { succeeded }) };
+function streaks(
+  before: LedgerRecord | undefined,
+  outcome: Outcome,
+): Pick<LedgerRecord, 'failures' | 'failure' | 'succeeded'> {
+  if (outcome === 'published' || outcome === 'empty') return {};
+  const failures = (before?.failures ?? 0) + (outcome === 'failed' ? 1 : 0);
+  const failure = outcome === 'failed' ? undefined : (before?.error ?? before?.failure);
+  const succeeded = before && isSuccess(before) ? before.finished : before?.succeeded;
+  return {
+    ...(failures > 0 ? { failures } : {}),
+    ...(failure === undefined ? {} : { failure }),
+    ...(succeeded === undefined ? {} : { succeeded }),
+  };
 }
 
 function common(

@@ -10,7 +10,7 @@ import { createTroubles, type Trouble, type Words } from './troubles.ts';
 export interface RunLogs {
   of(job: JobName, server: ServerName): RunLog;
   /** The (job, server)s that there are now: of others nothing more is said. */
-  update(jobs: readonly { readonly job: JobName; readonly servers: readonly ServerName[] }[]): void;
+  update(jobs: ReadonlyMap<JobName, ReadonlySet<ServerName>>): void;
   /** Says what was counted and gathered. To be called when no run is under way any more. */
   close(): void;
 }
@@ -150,7 +150,7 @@ export function createRunLogs(log: Log, clock: () => number): RunLogs {
     of: runLog,
     update(jobs) {
       const known = new Set<string>();
-      for (const { job, servers } of jobs) {
+      for (const [job, servers] of jobs) {
         for (const server of servers) for (const scope of Object.values(scopesOf(job, server))) known.add(scope);
       }
       troubles.retain((scope) => known.has(scope));

@@ -1,8 +1,9 @@
 // What one (job, server) of the daemon is given, what it offers and what it tells. Types only.
 import type { Ledger } from '../ledger/types.ts';
 import type { Server } from '../model/project.ts';
-import type { LedgerRecord } from '../model/run.ts';
-import type { JobName, Milliseconds, ServerName } from '../model/units.ts';
+import type { Milliseconds } from '../model/units.ts';
+import type { WaitingSlot } from '../status/operations.ts';
+import type { Recorded } from '../status/tallies.ts';
 import type { Attempts } from './attempt-contract.ts';
 import type { Log } from './log.ts';
 import type { RunLogs } from './run-log.ts';
@@ -14,16 +15,8 @@ export interface TargetDependencies {
   readonly log: Log;
   readonly runLogs: RunLogs;
   readonly clock: () => number;
+  /** Told of each record once it is committed, for metrics. */
   readonly onRecord: (recorded: Recorded) => void;
-}
-
-/** A record once it is committed, for metrics; `previous`: the one before it. */
-export interface Recorded {
-  readonly job: JobName;
-  readonly server: ServerName;
-  readonly lateBy: Milliseconds;
-  readonly record: LedgerRecord;
-  readonly previous: LedgerRecord | undefined;
 }
 
 export interface Target {
@@ -34,6 +27,8 @@ export interface Target {
   /** Starts what is due, if nothing is under way. Cheap when nothing is. */
   evaluate(): void;
   readonly busy: boolean;
+  /** The slot that has failed so far and is tried again: it is recorded once it is settled. */
+  readonly waiting: WaitingSlot | undefined;
   /** Nothing new is started. Resolves when nothing is under way any more. */
   stop(): Promise<void>;
   /** Ends what is under way without recording it: its slot stays due. */

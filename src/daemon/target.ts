@@ -12,6 +12,7 @@ import type { AttemptResult } from '../publish/attempt.ts';
 import type { SkippedSlots } from '../schedule/due.ts';
 import { splayOf } from '../schedule/hash.ts';
 import { nextTick, previousTick, window } from '../schedule/ticks.ts';
+import type { WaitingSlot } from '../status/operations.ts';
 import { decide, nextDispatch, overlapped } from './decide.ts';
 import { outcomeRecord, type RunFacts, skipRecord, withStreaks } from './records.ts';
 import { createRetrying } from './retrying.ts';
@@ -40,6 +41,7 @@ export function createTarget(
   /** Ends the run's hold on its shard. */
   let hold: (() => void) | undefined;
   let working: Promise<void> | undefined;
+  let waiting: WaitingSlot | undefined;
   let notBefore = 0;
   let stopped = false;
 
@@ -53,6 +55,7 @@ export function createTarget(
     if (working || stopped) return;
     if (!ledger.available || !ledger.owns(job.name, server.name)) {
       justRan = false;
+      waiting = undefined;
       return;
     }
     const now = clock();
@@ -128,13 +131,14 @@ export function createTarget(
       written.bytes += result.written?.bytes ?? 0;
       if (failure.kind === 'cancelled') return;
       if (failure.kind === 'kafka' || failure.kind === 'fenced') {
-        unavailable(failure);
+        unavailable(failure, slot);
         return;
       }
       if (failure.retryable) {
         // A shard is not kept from being handed over by a run that only waits.
         const known = last();
         release();
+        waiting = { slot, failure };
         const again = await retrying.wait(failure, (delay) => tell.retry(slot, failure, delay));
         if (stopping.signal.aborted) return;
         hold = ledger.begin(job.name, server.name);
@@ -177,7 +181,7 @@ export function createTarget(
       result.release();
     }
     if (committed.status === 'refused') await fail(committed.failure, before, ran, false);
-    else if (committed.status === 'unavailable') unavailable(committed.failure);
+    else if (committed.status === 'unavailable') unavailable(committed.failure, ran.slot);
     else {
       remember(records, previous);
       tell.records(records, finished.finished - finished.started);
@@ -211,7 +215,7 @@ export function createTarget(
     const records = withStreaks(previous, outcomes);
     const result = await ledger.committer(job.name, server.name, job.delivery).commit({ ...place, records });
     if (result.status !== 'committed') {
-      unavailable(result.failure);
+      unavailable(result.failure, undefined);
       return false;
     }
     remember(records, previous);
@@ -220,6 +224,7 @@ export function createTarget(
 
   function remember(records: readonly LedgerRecord[], before: LedgerRecord | undefined): void {
     justRan = true;
+    waiting = undefined;
     let previous = before;
     for (const record of records) {
       deps.onRecord({ ...place, lateBy, record, previous });
@@ -228,13 +233,17 @@ export function createTarget(
   }
 
   /** Nothing was recorded: the slot is still due. It is looked at again soon, whatever else happens. */
-  function unavailable(failure: Failure): void {
+  function unavailable(failure: Failure, slot: Slot | undefined): void {
     justRan = false;
     notBefore = clock() + AFTER_UNAVAILABLE;
     setTimeout(evaluate, AFTER_UNAVAILABLE + 1).unref();
     // That Kafka is away, or that another replica has the shard now, is told by the ledger.
-    if (ledger.available && failure.kind !== 'fenced') tell.notCommitted(failure);
-    else log.debug('not committed', { ...place, error: failure.message });
+    if (ledger.available && failure.kind !== 'fenced') {
+      if (slot !== undefined) waiting = { slot, failure };
+      tell.notCommitted(failure);
+    } else {
+      log.debug('not committed', { ...place, error: failure.message });
+    }
   }
 
   function facts(slot: Slot, trigger: 'schedule' | 'catchup', started: number, attempts: number): RunFacts {
@@ -257,6 +266,9 @@ export function createTarget(
     evaluate,
     get busy() {
       return working !== undefined;
+    },
+    get waiting() {
+      return waiting;
     },
     async stop() {
       stopped = true;

@@ -95,7 +95,7 @@ export function freshRunId(): string {
 /** A ledger record as the public JSON value, fields always in the same order; an error's long text is cut. */
 export function formatRecord(record: LedgerRecord): string {
   const { slot, outcome, rows, bytes, run, trigger, started, finished, schedule } = record;
-  const { reason, since, slots, attempts, error, failures, succeeded } = record;
+  const { reason, since, slots, attempts, error, failures, failure, succeeded } = record;
   return JSON.stringify({
     slot,
     outcome,
@@ -110,8 +110,9 @@ export function formatRecord(record: LedgerRecord): string {
     since,
     slots,
     attempts,
-    error: error && { ...error, message: cut(error.message), ...(error.hint ? { hint: cut(error.hint) } : {}) },
+    error: error && cutError(error),
     failures,
+    failure: failure && cutError(failure),
     succeeded,
   });
 }
@@ -125,6 +126,7 @@ export function parseRecord(json: string): LedgerRecord {
   const attempts = at.optional('attempts', at.count);
   const error = at.optional('error', (name) => parseError(JSON.stringify(at.value(name))));
   const failures = at.optional('failures', at.count);
+  const failure = at.optional('failure', (name) => parseError(JSON.stringify(at.value(name))));
   const succeeded = at.optional('succeeded', at.instant);
   return {
     slot: at.instant('slot'),
@@ -142,6 +144,7 @@ export function parseRecord(json: string): LedgerRecord {
     ...(attempts === undefined ? {} : { attempts }),
     ...(error === undefined ? {} : { error }),
     ...(failures === undefined ? {} : { failures }),
+    ...(failure === undefined ? {} : { failure }),
     ...(succeeded === undefined ? {} : { succeeded }),
   };
 }
@@ -182,6 +185,10 @@ function parseError(json: string): RecordedError {
 
 function digest(parts: readonly string[], hexDigits: number): string {
   return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, hexDigits);
+}
+
+function cutError(error: RecordedError): RecordedError {
+  return { ...error, message: cut(error.message), ...(error.hint ? { hint: cut(error.hint) } : {}) };
 }
 
 function cut(text: string): string {

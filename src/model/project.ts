@@ -11,6 +11,7 @@ export interface Project {
   readonly ledger: LedgerSettings;
   readonly limits: Limits;
   readonly status: StatusSettings;
+  readonly metrics: MetricsSettings;
   /** `defaults.privileged`: what to do with a superuser or a role that can write. */
   readonly privileged: 'warn' | 'refuse';
   /** Every file read, for watching. */
@@ -147,4 +148,9 @@ export interface StatusSettings {
   readonly hosts: readonly string[];
   /** A fraction of a job's servers, 0 to 1: above it `/health` answers 503. */
   readonly maxFailedServers: number;
+}
+
+export interface MetricsSettings {
+  /** Whether series carry the server's name. */
+  readonly perServer: 'auto' | 'on' | 'off';
 }

@@ -42,6 +42,8 @@ export interface LedgerRecord {
   readonly error?: RecordedError;
   /** How many slots in a row have failed, this one included; carried over by skips. Absent when none. */
   readonly failures?: number;
+  /** Why the last of `failures` failed, in records that are not of that failure: a slot skipped after it. */
+  readonly failure?: RecordedError;
   /** When the last run that succeeded was finished, in records of any other outcome. Absent when none has. */
   readonly succeeded?: string;
 }

@@ -280,13 +280,18 @@ describe('a (job, server)', () => {
       await turn();
       clock.now += 10_000;
     }
-    const line = ({ outcome, failures, succeeded }: LedgerRecord): unknown[] => [outcome, failures, succeeded];
+    const line = ({ outcome, failures, failure, succeeded }: LedgerRecord): unknown[] => [
+      outcome,
+      failures,
+      failure?.message,
+      succeeded,
+    ];
     expect(ledger.committed.map(line)).toEqual([
-      ['failed', 1, undefined],
-      ['failed', 2, undefined],
-      ['skipped', 2, undefined],
-      ['published', undefined, undefined],
-      ['failed', 1, '2027-01-01T12:00:50.000Z'],
+      ['failed', 1, undefined, undefined],
+      ['failed', 2, undefined, undefined],
+      ['skipped', 2, 'division by zero', undefined],
+      ['published', undefined, undefined, undefined],
+      ['failed', 1, undefined, '2027-01-01T12:00:50.000Z'],
     ]);
   });
 });

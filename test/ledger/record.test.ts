@@ -97,6 +97,7 @@ describe('a ledger record', () => {
       slots: 7,
       attempts: 2,
       failures: 3,
+      failure: { kind: 'data', message: 'division by zero' },
       succeeded: '2027-03-28T00:00:00Z',
       error: { kind: 'sql', message: 'relation "main" does not exist', code: '42P01', hint: 'create it' },
     };

@@ -212,6 +212,17 @@ export const statusFields = {
   },
 } as const satisfies Fields;
 
+export const metricsFields = {
+  per_server: {
+    type: 'choice',
+    of: ['auto', 'on', 'off'],
+    default: 'auto',
+    description:
+      'Whether metrics of runs have a series for each server of a job. `auto`: as long as this process runs at most 5,000 (job, server)s; above it, and with `off`, there is one for each job.',
+    examples: ['off'],
+  },
+} as const satisfies Fields;
+
 export const projectFields = {
   kafka: {
     type: 'object',
@@ -259,6 +270,13 @@ export const projectFields = {
     default: {},
     description: 'Limits of one process.',
     examples: [{ concurrency: 64, memory: '64 MiB', connections: 2000, keep: '60s' }],
+  },
+  metrics: {
+    type: 'object',
+    fields: metricsFields,
+    default: {},
+    description: 'What `/metrics` tells.',
+    examples: [{ per_server: 'off' }],
   },
   status: {
     type: 'object',
