@@ -47,7 +47,7 @@ test('every link between the pages of the package leads to a file of it', () => 
 });
 
 /** Folders that are read in the repository: the demo's jobs, the measurements, and the tests that hold a promise. */
-const INTENDED_FOR_THE_REPOSITORY = /^(jobs|bench|test|demo|src|Dockerfile|docker-compose\.yml)(\/|$)/;
+const INTENDED_FOR_THE_REPOSITORY = /^(jobs|bench|test|demo|src|deploy|Dockerfile|docker-compose\.yml)(\/|$)/;
 
 function existsInPackage(target: string, files: readonly string[]): boolean {
   return files.some((file) => file === target || file.startsWith(target.replace(/\/?$/, '/')));

@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { jsonLines, testProject } from './cli/project.ts';
-import { freshDatabase, freshTopic } from './stack/for-tests.ts';
+import { jsonLines, testProject } from '../cli/project.ts';
+import { freshDatabase, freshTopic } from '../stack/for-tests.ts';
 
 test('every step of the article works as it is typed', { timeout: 120_000 }, async () => {
   const topics: Readonly<Record<string, string>> = {
