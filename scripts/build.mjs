@@ -3,7 +3,7 @@
 //
 // usage: node scripts/build.mjs [FOLDER]        (default: dist)
 
-import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
@@ -38,8 +38,22 @@ await build({
   logLevel: 'warn',
 });
 archiveKafkajs(`${folder}/chunks/kafkajs.cjs`);
+await buildPage();
 chmodSync(`${folder}/bin.js`, 0o755);
-writeFileSync(`${folder}/licenses.txt`, [...BUNDLED, 'kafkajs'].map(licenseOf).join('\n'));
+writeFileSync(`${folder}/licenses.txt`, [...BUNDLED, 'kafkajs', 'uplot'].map(licenseOf).join('\n'));
+
+/** The status page: its files as they are, and beside them the library that draws the plots. */
+async function buildPage() {
+  cpSync(join(REPOSITORY, 'src/status/page'), `${folder}/page`, { recursive: true });
+  await build({
+    cwd: REPOSITORY,
+    input: 'uplot',
+    platform: 'browser',
+    output: { file: `${folder}/page/uplot.js`, format: 'esm', minify: true },
+    logLevel: 'warn',
+  });
+  copyFileSync(join(REPOSITORY, 'node_modules/uplot/dist/uPlot.min.css'), `${folder}/page/uplot.css`);
+}
 
 /** What the authors of a bundled package ask to be kept with copies of it. */
 function licenseOf(name) {

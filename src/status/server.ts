@@ -24,6 +24,7 @@ export interface Route {
 }
 
 export interface StatusLog {
+  info(msg: string, fields?: Readonly<Record<string, string | number | undefined>>): void;
   warn(msg: string, fields?: Readonly<Record<string, string | number | undefined>>): void;
   error(msg: string, fields?: Readonly<Record<string, string | number | undefined>>): void;
 }

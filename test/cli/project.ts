@@ -31,14 +31,16 @@ export interface ProjectOptions {
   /** More items of `servers`. */
   readonly moreServers?: string;
   readonly command?: CommandOptions;
+  /** Takes what ends the project. Default: it is done when the test ends. */
+  readonly atEnd?: (end: () => Promise<void>) => void;
 }
 
-/** The folder and the database are gone when the test ends, and so are commands it started. */
+/** The folder and the database are gone at the end, and so are commands it started. */
 export async function testProject(options: ProjectOptions): Promise<TestProject> {
   const database = await freshDatabase();
   const folder = mkdtempSync(path.join(tmpdir(), 'pgtally-test-'));
   const running = new Set<RunningCommand>();
-  onTestFinished(async () => {
+  (options.atEnd ?? onTestFinished)(async () => {
     await Promise.all([...running].map((command) => command.stop('SIGKILL')));
     rmSync(folder, { recursive: true, force: true });
     await database.drop();

@@ -42,7 +42,7 @@ async function serve(): Promise<{ url: string; errors: string[] }> {
     token: 'secret',
     hosts: [],
     routes: ROUTES,
-    log: { warn: () => undefined, error: (_, fields) => errors.push(String(fields?.error)) },
+    log: { info: () => undefined, warn: () => undefined, error: (_, fields) => errors.push(String(fields?.error)) },
   });
   onTestFinished(() => server.close());
   return { url: server.address, errors };
