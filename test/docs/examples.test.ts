@@ -33,7 +33,7 @@ describe('examples', () => {
       onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
       mkdirSync(path.join(folder, 'jobs'));
       const isJob = /^(query|ingest):/m.test(text);
-      const isServerFile = /^- /.test(text);
+      const isServerFile = text.startsWith('- ');
       if (isServerFile) writeFileSync(path.join(folder, 'servers.yaml'), text);
       const rest = isJob
         ? `kafka: {brokers: ["localhost:9092"]}\nservers:\n${SERVERS}`

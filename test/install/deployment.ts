@@ -19,8 +19,8 @@ export const STATUS_PORT = Number(splitAddress(statusFields.listen.default)?.por
 /** SQL may run so long after SIGTERM, at most; the shards are released after that. In seconds. */
 export const STOP_SECONDS = Number(parseDuration(limitFields.stop_grace.maximum)) / 1000 + 5;
 
-/** What probes and scrapers ask. */
-export const PROBE_PATHS = ['/healthz', '/readyz', '/metrics', '/health'] as const;
+/** What probes and scrapers may ask under any name and without the token. */
+export const PROBE_PATHS = ['/healthz', '/readyz', '/metrics'] as const;
 
 /** The documents of a YAML file, with merge keys (`<<`) as Docker reads them. Their shape is the caller's belief: what is not there
  * fails where it is looked for. */

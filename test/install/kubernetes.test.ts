@@ -4,6 +4,7 @@ import { mkdirSync, renameSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { testProject } from '../cli/project.ts';
+import { freePorts } from '../stack/ports.ts';
 import {
   PROBE_PATHS,
   problemsOf,
@@ -130,6 +131,25 @@ test('probes ask what they should, where the status page listens', () => {
     'prometheus.io/port': String(ports[0]?.containerPort),
     'prometheus.io/path': '/metrics',
   });
+});
+
+test('the daemon answers every path that is probed or scraped, under any name and without the token', {
+  timeout: 60_000,
+}, async () => {
+  const [port = 0] = await freePorts(1);
+  const project = await testProject({
+    jobs: { 'one.yaml': 'query: select 1 as one\nschedule: "@yearly"\ntopic: ONE\n' },
+    settings: `status: {listen: "0.0.0.0:${port}", token: canary}\n`,
+  });
+  const daemon = project.start('start', '--log', 'json');
+  await daemon.waitFor(/"msg":"started"/, 30_000);
+  for (const asked of PROBE_PATHS) {
+    // As the kubelet asks: by the pod's address.
+    const { status } = await fetch(`http://127.0.0.1:${port}${asked}`, { headers: { host: '10.42.0.7:8087' } });
+    expect([asked, status]).toEqual([asked, asked === '/readyz' ? expect.toBeOneOf([200, 503]) : 200]);
+  }
+  await expect.poll(async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).status, { timeout: 20_000 }).toBe(200);
+  expect((await daemon.stop()).code).toBe(0);
 });
 
 test('it has time to stop, no rights that it does not need, and a limit of memory', () => {
