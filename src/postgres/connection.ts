@@ -7,10 +7,12 @@ import type { Server } from '../model/project.ts';
 import type { Milliseconds } from '../model/units.ts';
 import { requestCancel } from './cancel.ts';
 import { lateAnswer, lostConnection, toFailure } from './classify.ts';
+import { beginText, placedInCopy, runMessage, sinkAfter, type TransactionLimits } from './one-message.ts';
 import { type Parameter, toParameterText } from './parameters.ts';
 import { CANCEL_GRACE, type Stoppable, supervise } from './supervise.ts';
 import type { CopySink, Wire } from './wire.ts';
 
+export type { TransactionLimits } from './one-message.ts';
 export type { Parameter } from './parameters.ts';
 export type { CopySink } from './wire.ts';
 
@@ -27,12 +29,6 @@ export interface Column {
   readonly typeOid: number;
 }
 
-export interface TransactionLimits {
-  readonly statementTimeout: Milliseconds;
-  readonly lockTimeout: Milliseconds;
-  readonly idleTimeout: Milliseconds;
-}
-
 /** One statement at a time. Every function rejects with a Failure, and within its limit and a second. */
 export interface Connection {
   readonly server: Server;
@@ -47,6 +43,8 @@ export interface Connection {
   readonly ended: Promise<void>;
   /** Opens a repeatable read, read-only transaction with its limits, in one round trip. */
   begin(limits: TransactionLimits, options?: CallOptions): Promise<void>;
+  /** What `describe` gave for this text before, while it is kept. */
+  described(sql: string): readonly Column[] | undefined;
   /** The columns of ONE statement (two are refused by the extended protocol); kept by text, forgotten on any error. */
   describe(sql: string, options?: CallOptions): Promise<readonly Column[]>;
   /**
@@ -55,6 +53,16 @@ export interface Connection {
    * this. After an error the connection is either ready for `rollback` or not usable.
    */
   copyOut(sql: string, sink: CopySink, options?: CallOptions): Promise<number>;
+  /**
+   * `begin`, `copyOut` and `rollback` in one message, for a statement that needs no more questions. `onAnswered` is called once
+   * the server has answered at all; data waits for it, and its error is a sink's. After an error do not use the connection.
+   */
+  copyRun(
+    sql: string,
+    sink: CopySink,
+    limits: TransactionLimits,
+    options: CallOptions & { readonly onAnswered?: () => Promise<void> },
+  ): Promise<number>;
   /** Rows of a small query. bigint and numeric come as text, timestamps as Date. */
   rows(sql: string, parameters?: readonly Parameter[], options?: CallOptions): Promise<Record<string, unknown>[]>;
   /** One statement with `$1 …`, prepared once for each text. Outside `begin` it is a transaction of its own. */
@@ -140,6 +148,9 @@ export function createConnection(
     return error instanceof Error && error.message.includes('statement timeout');
   }
 
+  const described = (text: string): readonly Column[] | undefined =>
+    wire.transaction === 'failed' || wire.closed ? undefined : descriptions.get(text);
+
   const simple = (text: string, options: CallOptions) => run(options, () => sql.unsafe(text).simple());
 
   return {
@@ -155,18 +166,12 @@ export function createConnection(
     },
     async begin(limits, options = {}) {
       statementTimeout = limits.statementTimeout;
-      await simple(
-        `begin isolation level repeatable read read only; set local statement_timeout = ${limits.statementTimeout}; ` +
-          `set local lock_timeout = ${limits.lockTimeout}; ` +
-          `set local idle_in_transaction_session_timeout = ${limits.idleTimeout}; ` +
-          // The offline checks read the job's strings that way.
-          `set local standard_conforming_strings = on`,
-        options,
-      );
+      await simple(beginText(limits), options);
     },
+    described,
     async describe(text, options = {}) {
-      const kept = descriptions.get(text);
-      if (kept && wire.transaction !== 'failed' && !wire.closed) return kept;
+      const kept = described(text);
+      if (kept) return kept;
       const columns = await run(options, async () => {
         const ready = wire.nextReady();
         const statement = await describeUnnamed(sql, text);
@@ -183,6 +188,26 @@ export function createConnection(
         wire.copyTo(sink, stop);
         return sql.unsafe(text).simple();
       });
+      return result.count;
+    },
+    async copyRun(text, sink, limits, { onAnswered, ...options }) {
+      statementTimeout = limits.statementTimeout;
+      const message = runMessage(text, limits);
+      const result = await run(options, async (stop) => {
+        // An empty query is answered before the message behind it is begun.
+        const answer = sql.unsafe('').simple();
+        const ready = answer.then(() => onAnswered?.());
+        // Rejects with what the next one does, or meets the sink.
+        ready.catch(stop);
+        wire.copyTo(sinkAfter(ready, sink), stop);
+        const copied = sql.unsafe(message.text).simple();
+        const [first] = await Promise.all([copied, ready]).catch((error: unknown) => {
+          throw placedInCopy(error, message.head);
+        });
+        return first;
+      });
+      statementTimeout = undefined;
+      // Of the statements of the message only COPY tells a number.
       return result.count;
     },
     async rows(text, parameters = [], options = {}) {

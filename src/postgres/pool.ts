@@ -90,6 +90,15 @@ export function createConnectionKeeper(
     return undefined;
   }
 
+  /** The kept connection, if nobody has it: what nearly every run of a fleet meets. */
+  function takeAtOnce(key: string, server: Server): Connection | undefined {
+    if (!idle.has(key) || !locks.tryLock(key)) return undefined;
+    const connection = takeIdle(key, server);
+    if (connection) inUse.set(connection, key);
+    else locks.unlock(key);
+    return connection;
+  }
+
   async function open(key: string, server: Server, job: JobName, options: AcquireOptions): Promise<Connection> {
     if (slots.free === 0) evict();
     await slots.take(options.signal);
@@ -126,6 +135,8 @@ export function createConnectionKeeper(
   return {
     async acquire(server, job, options = {}) {
       const key = `${server.name}\n${job}`;
+      const kept = stopping || options.signal?.aborted ? undefined : takeAtOnce(key, server);
+      if (kept) return kept;
       const attempt = new AbortController();
       const onAbort = (): void => attempt.abort(abortReason(options.signal));
       if (options.signal?.aborted) onAbort();
@@ -214,6 +225,11 @@ function wakeFirst(line: Set<Waiter> | undefined): boolean {
 function createLocks() {
   const lines = new Map<string, Set<Waiter>>();
   return {
+    tryLock(key: string): boolean {
+      if (lines.has(key)) return false;
+      lines.set(key, new Set());
+      return true;
+    },
     async lock(key: string, signal: AbortSignal): Promise<void> {
       const line = lines.get(key);
       if (line) return waitIn(line, signal);

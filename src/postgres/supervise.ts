@@ -2,7 +2,7 @@
 // effect within a second its connection is closed. So nothing that waits for Postgres waits for ever.
 import type { Failure } from '../model/failure.ts';
 import type { Milliseconds } from '../model/units.ts';
-import { startDeadline } from './deadline.ts';
+import { abortReason } from './deadline.ts';
 
 /** How long a cancelled statement may go on before its connection is closed. */
 export const CANCEL_GRACE: Milliseconds = 900;
@@ -36,7 +36,7 @@ export async function supervise<T>(
   target: Stoppable,
   { limit, signal, late }: Supervision,
 ): Promise<T> {
-  const deadline = startDeadline(limit, signal, late);
+  if (signal?.aborted) throw abortReason(signal);
   let settle: () => void = () => undefined;
   const settled = new Promise<void>((resolve) => {
     settle = resolve;
@@ -47,10 +47,10 @@ export async function supervise<T>(
     stopped = { error, byWork, cancelled: cancelUntil(settled, target, error) };
     target.discard();
   };
-  const onAbort = (): void => stop(deadline.signal.reason, false);
+  const onAbort = (): void => stop(abortReason(signal), false);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  const timer = setTimeout(() => stop(late(), false), limit);
   try {
-    deadline.signal.throwIfAborted();
-    deadline.signal.addEventListener('abort', onAbort, { once: true });
     const result = await work((error) => stop(error, true));
     if (stopped?.byWork) throw stopped.error;
     return result;
@@ -58,8 +58,8 @@ export async function supervise<T>(
     throw stopped ? stopped.error : error;
   } finally {
     settle();
-    deadline.signal.removeEventListener('abort', onAbort);
-    deadline.end();
+    signal?.removeEventListener('abort', onAbort);
+    clearTimeout(timer);
     // A request that is still under way could hit the next statement of this connection.
     await stopped?.cancelled;
   }

@@ -14,13 +14,18 @@ export interface RowCall extends SourcePlace {
 /** Calls found fit: asked once for a connection, which serves one job; an edited job's calls are a list of their own. */
 const fit = new WeakMap<Connection, readonly RowCall[]>();
 
+/** Whether `findUnfitCall` has nothing to ask on this connection, and nothing to say. */
+export function areKnownFit(connection: Connection, calls: readonly RowCall[]): boolean {
+  return calls.length === 0 || fit.get(connection) === calls;
+}
+
 /** The first of the calls that is an aggregate, a window function or returns a set on this server, as a Failure. */
 export async function findUnfitCall(
   connection: Connection,
   calls: readonly RowCall[],
   options?: CallOptions,
 ): Promise<{ readonly failure: Failure; readonly place: SourcePlace } | undefined> {
-  if (calls.length === 0 || fit.get(connection) === calls) return undefined;
+  if (areKnownFit(connection, calls)) return undefined;
   const facts = await describeFunctions(connection, [...new Set(calls.map(({ name }) => name))], options);
   for (const { name, subject, file, span } of calls) {
     const found = facts.find((fact) => fact.name === name);

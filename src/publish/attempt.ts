@@ -8,15 +8,16 @@ import { Failure } from '../model/failure.ts';
 import type { Project, Server, Trigger } from '../model/project.ts';
 import { type Bytes, formatDuration, type Milliseconds, type ServerName, type Slot } from '../model/units.ts';
 import type { Connection, TransactionLimits } from '../postgres/connection.ts';
+import { startDeadline } from '../postgres/deadline.ts';
 import type { ConnectionKeeper } from '../postgres/pool.ts';
 import type { PreparedPublish } from '../project/prepared.ts';
 import { type FailurePlace, placeOfFailure, type SentSql } from './failure-place.ts';
 import type { MemoryBudget } from './memory.ts';
-import { refusePrivileged, warnPrivileged } from './privileged.ts';
+import { isFoundModest, isTold, refusePrivileged, warnPrivileged } from './privileged.ts';
 import { keylessPartition, recordHeaders } from './record-form.ts';
-import { createResultSink } from './result-sink.ts';
+import { createResultSink, type ResultSink } from './result-sink.ts';
 import { leavesTraces } from './session-traces.ts';
-import { prepareStatement } from './statement.ts';
+import { knownStatement, prepareStatement } from './statement.ts';
 
 /** What a record may be and where it goes. */
 export interface TopicShape {
@@ -81,40 +82,46 @@ const IDLE_MARGIN: Milliseconds = 10_000;
 export async function attemptRun(context: PublishContext, input: RunInput): Promise<AttemptResult> {
   const { prepared, server } = input;
   const { job } = prepared;
-  const limit = AbortSignal.timeout(job.timeout);
-  const signal = AbortSignal.any([input.signal, limit]);
+  const deadline = startDeadline(job.timeout, input.signal, () => notInTime(job.timeout));
+  const { signal } = deadline;
   const sent: { current?: SentSql } = {};
   let connection: Connection | undefined;
   try {
     const topic = context.topicShape(job.topic.name);
     // Awaited below; until then Kafka's answer and the server's come side by side.
     topic.catch(() => undefined);
-    connection = await context.connections.acquire(server, job.name, { signal });
-    await connection.begin(transactionLimits(job.timeout), { signal });
-    await input.onAnswered?.();
-    if (context.privileged === 'refuse') await refusePrivileged(connection, { signal });
-    else if (context.onPrivileged)
-      await warnPrivileged(connection, context.onPrivileged.told, context.onPrivileged.warn, { signal });
-    const result = await readRows(context, input, await topic, connection, signal, sent);
-    await finishConnection(context, connection, input);
+    const opened = await context.connections.acquire(server, job.name, { signal });
+    connection = opened;
+    const { copy, known } = await openStatement(context, input, opened, signal, sent);
+    const answered = input.onAnswered ? { onAnswered: input.onAnswered } : {};
+    const result = await readRows(context, input, await topic, (sink) =>
+      known
+        ? opened.copyRun(copy, sink, transactionLimits(job.timeout), { signal, ...answered })
+        : opened.copyOut(copy, sink, { signal }),
+    );
+    await finishConnection(context, opened, input);
     return result;
   } catch (error) {
     if (connection) await context.connections.discard(connection);
-    const failure = asFailure(error, limit.aborted && !input.signal.aborted, job.timeout);
+    const failure = signal.aborted && !input.signal.aborted ? (signal.reason as Failure) : asFailure(error);
     return { status: 'failed', failure, place: placeOfFailure(failure, sent.current) };
+  } finally {
+    deadline.end();
   }
 }
 
-async function readRows(
+/**
+ * The statement to run: `known` when this connection has answered all there is to ask, so that a single message is left to
+ * send; else in a transaction that is open now.
+ */
+async function openStatement(
   context: PublishContext,
   input: RunInput,
-  topic: TopicShape,
   connection: Connection,
   signal: AbortSignal,
   sent: { current?: SentSql },
-): Promise<AttemptResult> {
+): Promise<{ readonly copy: string; readonly known: boolean }> {
   const { prepared, server, slot } = input;
-  const { job } = prepared;
   const values = {
     slot,
     windowStart: input.window.start,
@@ -122,8 +129,24 @@ async function readRows(
     server: server.name,
     labels: server.labels,
   };
-  const limit = input.limit === undefined ? {} : { limit: input.limit };
-  const { wrapped } = await prepareStatement(connection, prepared, values, { ...limit, signal, sent });
+  const options = { ...(input.limit === undefined ? {} : { limit: input.limit }), signal, sent };
+  const known = isRoleKnown(context, connection) && knownStatement(connection, prepared, values, options);
+  if (known) return { copy: known.copy, known: true };
+  await connection.begin(transactionLimits(prepared.job.timeout), { signal });
+  await input.onAnswered?.();
+  await lookAtRole(context, connection, signal);
+  const { wrapped } = await prepareStatement(connection, prepared, values, options);
+  return { copy: wrapped.copy, known: false };
+}
+
+async function readRows(
+  context: PublishContext,
+  input: RunInput,
+  topic: TopicShape,
+  read: (sink: ResultSink) => Promise<number>,
+): Promise<AttemptResult> {
+  const { server, slot } = input;
+  const { job } = input.prepared;
   const encoder = createCopyEncoder({
     partitions: topic.partitions,
     keylessPartition: keylessPartition(job.name, server.name, slot, topic.partitions),
@@ -154,13 +177,28 @@ async function readRows(
       }),
   });
   try {
-    await connection.copyOut(wrapped.copy, sink, { signal });
+    await read(sink);
     const { stream, batches } = await sink.finish();
     return { status: 'read', rows: encoder.rows, bytes: encoder.bytes, batches, stream, release: () => sink.release() };
   } catch (error) {
     await sink.abandon();
     throw error;
   }
+}
+
+/** What the role may do was asked before, and refused or told. */
+function isRoleKnown({ privileged, onPrivileged }: PublishContext, connection: Connection): boolean {
+  if (privileged === 'refuse') return isFoundModest(connection);
+  return !onPrivileged || isTold(connection, onPrivileged.told);
+}
+
+async function lookAtRole(
+  { privileged, onPrivileged }: PublishContext,
+  connection: Connection,
+  signal: AbortSignal,
+): Promise<void> {
+  if (privileged === 'refuse') await refusePrivileged(connection, { signal });
+  else if (onPrivileged) await warnPrivileged(connection, onPrivileged.told, onPrivileged.warn, { signal });
 }
 
 /** The rows are read: whatever happens to the connection now changes nothing about them. */
@@ -187,21 +225,16 @@ function transactionLimits(timeout: Milliseconds): TransactionLimits {
   };
 }
 
-function asFailure(error: unknown, late: boolean, timeout: Milliseconds): Failure {
-  if (late) {
-    return new Failure(`not done within the job's \`timeout\` of ${formatDuration(timeout)}`, {
-      kind: 'timeout',
-      retryable: true,
-      cause: error,
-      hint: 'raise `timeout` if the query may take longer',
-    });
-  }
+function notInTime(timeout: Milliseconds): Failure {
+  return new Failure(`not done within the job's \`timeout\` of ${formatDuration(timeout)}`, {
+    kind: 'timeout',
+    retryable: true,
+    hint: 'raise `timeout` if the query may take longer',
+  });
+}
+
+function asFailure(error: unknown): Failure {
   if (error instanceof Failure) return error;
-  return new Failure(
-    `a defect in pgtally: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-    {
-      kind: 'internal',
-      cause: error,
-    },
-  );
+  const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return new Failure(`a defect in pgtally: ${what}`, { kind: 'internal', cause: error });
 }

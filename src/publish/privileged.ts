@@ -21,6 +21,16 @@ export async function refusePrivileged(connection: Connection, options?: CallOpt
   if (excess.length > 0) throw privilegedFailure(connection.server.user, excess);
 }
 
+/** Whether `refusePrivileged` asked on this connection before and found nothing. */
+export function isFoundModest(connection: Connection): boolean {
+  return found.get(connection)?.length === 0;
+}
+
+/** Whether `warnPrivileged` has nothing to ask. */
+export function isTold({ server }: Connection, told: ReadonlySet<string>): boolean {
+  return told.has(roleKey(server));
+}
+
 /** Tells once a server and role (for as long as `told` lives) what the role may do that no job needs. */
 export async function warnPrivileged(
   connection: Connection,
@@ -29,9 +39,8 @@ export async function warnPrivileged(
   options?: CallOptions,
 ): Promise<void> {
   const { name, user } = connection.server;
-  const key = `${name}/${user}`;
-  if (told.has(key)) return;
-  told.add(key);
+  if (isTold(connection, told)) return;
+  told.add(roleKey(connection.server));
   const excess = await findExcessRights(connection, options);
   if (excess.length > 0) warn(name, user, excess);
 }
@@ -43,4 +52,8 @@ export function privilegedFailure(role: string, excess: readonly string[]): Fail
     code: 'PRIVILEGED',
     hint: LEAST_PRIVILEGED_ROLE,
   });
+}
+
+function roleKey({ name, user }: Connection['server']): string {
+  return `${name}/${user}`;
 }
