@@ -81,6 +81,11 @@ export function peakRss(pid: number): number {
   }
 }
 
+/** Resident set of a process as it is now (VmRSS), in MB. */
+export function residentSet(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? Number.NaN) / 1024;
+}
+
 function largestRss(root: number, watch: string): number {
   return Math.max(0, ...descendants(root).map((pid) => (commandLine(pid).includes(watch) ? peakRss(pid) : 0)));
 }

@@ -47,7 +47,7 @@ async function buildPage() {
   cpSync(join(REPOSITORY, 'src/status/page'), `${folder}/page`, { recursive: true });
   await build({
     cwd: REPOSITORY,
-    input: 'uplot',
+    input: fileURLToPath(import.meta.resolve('uplot')),
     platform: 'browser',
     output: { file: `${folder}/page/uplot.js`, format: 'esm', minify: true },
     logLevel: 'warn',

@@ -7,7 +7,7 @@ export interface Window {
   readonly page: Page;
   /** What went wrong in it so far. */
   readonly complaints: readonly string[];
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 export async function launchBrowser(): Promise<Browser> {

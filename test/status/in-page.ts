@@ -1,9 +1,6 @@
 // What a test asks of a page in the browser. As texts: the types of the browser are not those of this program.
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import axe from 'axe-core';
 import type { Page } from 'playwright-core';
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 /** Waits until the first plot has some hundred pixels of ink. */
 export async function untilDrawn(page: Page): Promise<void> {
@@ -42,7 +39,7 @@ export function ground(page: Page): Promise<string> {
 
 /** The faults that axe finds, each with the elements it found them in. */
 export async function accessibilityFaults(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
+  await page.evaluate(axe.source);
   return page.evaluate<string[]>(`axe.run(document).then(({ violations }) =>
     violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html, failureSummary }) => html + ' ' + failureSummary).join('\\n')))`);
 }
