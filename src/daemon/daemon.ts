@@ -116,6 +116,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     jobs: () => jobs,
     ledger: () => ledger,
     targets: () => dispatcher?.targets ?? [],
+    streams: () => streams?.running ?? [],
     isFailing: (name) => breaker.isFailing(name),
     ingestLags: () => lag.lags,
     tallies,
@@ -138,7 +139,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     watch.update(project.files, project.folders ?? []);
     const scheduled = scheduledJobs(jobs);
     dispatcher?.update(scheduled);
-    const known = new Map(scheduled.map(({ job }) => [job.name, new Set(job.servers.map(({ name }) => name))]));
+    const known = new Map(jobs.map(({ job }) => [job.name, new Set(job.servers.map(({ name }) => name))]));
     runLogs.update(known);
     tallies.retain(known);
     streams?.update(jobs);
@@ -193,7 +194,16 @@ export function createDaemon(options: DaemonOptions): Daemon {
         clock,
       );
       const { stopGrace: grace } = project.limits;
-      streams = createIngestStreams({ context: ingestContext, ledger, lag, log, grace });
+      streams = createIngestStreams({
+        context: ingestContext,
+        ledger,
+        lag,
+        log,
+        runLogs,
+        clock,
+        onRows: tallies.streamed,
+        grace,
+      });
       joined.onChange(() => {
         tallies.unsettle();
         dispatcher?.evaluateAll();

@@ -41,7 +41,10 @@ export function createIngestAttempts(options: IngestAttemptsOptions): IngestAtte
         stopping: AbortSignal.any([signal, AbortSignal.timeout(job.timeout)]),
         signal,
         nextUse,
-        onWarning: (message) => log.warn(message, { job: job.name, server: server.name }),
+        onWarning: (message) => runLogs.of(job.name, server.name).warned(message),
+        onPositions: (positions) => {
+          for (const position of positions) lag.report(job.name, position);
+        },
         onProgress: (progress) => lag.report(job.name, progress),
       });
       const { rows, bytes, dead, failures } = result;

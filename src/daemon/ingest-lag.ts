@@ -3,7 +3,7 @@ import type { IngestProgress } from '../ingest/run-types.ts';
 import type { JobName } from '../model/units.ts';
 
 export interface IngestLag {
-  report(job: JobName, progress: IngestProgress): void;
+  report(job: JobName, progress: Omit<IngestProgress, 'rows'>): void;
   /** By job and partition; a job that nobody here reads any more keeps its last word until `forget`. */
   readonly lags: ReadonlyMap<JobName, ReadonlyMap<number, number>>;
   forget(job: JobName): void;

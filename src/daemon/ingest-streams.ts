@@ -4,16 +4,20 @@ import type { IngestContext } from '../ingest/run-types.ts';
 import { type Stream, startStream } from '../ingest/stream.ts';
 import type { Ledger } from '../ledger/types.ts';
 import type { Server } from '../model/project.ts';
-import type { Milliseconds } from '../model/units.ts';
+import type { JobName, Milliseconds, ServerName } from '../model/units.ts';
 import type { PreparedIngest, PreparedJob } from '../project/prepared.ts';
+import type { HeldUp, WatchedStream } from '../status/operations.ts';
 import type { IngestLag } from './ingest-lag.ts';
 import type { Log } from './log.ts';
+import type { RunLogs } from './run-log.ts';
 
 export interface IngestStreams {
   /** The jobs as they are now: one that changed is started anew. */
   update(jobs: readonly PreparedJob[]): void;
   /** Starts and ends streams as the ledger says. */
   evaluate(): void;
+  /** Those that this replica reads. */
+  readonly running: readonly WatchedStream[];
   /** Resolves when none runs. */
   stop(grace: Milliseconds): Promise<void>;
 }
@@ -23,6 +27,10 @@ export interface IngestStreamsOptions {
   readonly ledger: Ledger;
   readonly lag: IngestLag;
   readonly log: Log;
+  readonly runLogs: RunLogs;
+  readonly clock: () => number;
+  /** Rows as they are written. */
+  readonly onRows: (job: JobName, server: ServerName, rows: number) => void;
   /** For a stream that is ended while the daemon goes on. */
   readonly grace: Milliseconds;
 }
@@ -31,39 +39,52 @@ interface Entry {
   readonly prepared: PreparedIngest;
   readonly server: Server;
   stream: Stream | undefined;
+  /** By partition, `undefined` for the whole job. */
+  readonly heldUp: Map<number | undefined, HeldUp>;
 }
 
 export function createIngestStreams(options: IngestStreamsOptions): IngestStreams {
-  const { context, ledger, lag, log, grace } = options;
+  const { context, ledger, lag, log, runLogs, clock, onRows, grace } = options;
   const entries = new Map<string, Entry>();
   const leaving = new Set<Promise<void>>();
   let names: readonly string[] = [];
   let stopping = false;
 
-  const open = ({ prepared, server }: Entry): Stream => {
+  const open = ({ prepared, server, heldUp }: Entry): Stream => {
     const place = { job: prepared.job.name, server: server.name };
     log.info('stream started', { ...place, topic: prepared.job.topic });
+    let told = 0;
+    onRows(place.job, place.server, 0);
     return startStream(context, {
       prepared,
       server,
       jobs: names,
-      onWarning: (message) => log.warn(message, place),
-      onProgress: (progress) => lag.report(prepared.job.name, progress),
-      onHeldUp: (partition, failure) =>
-        log.error('stream held up', {
-          ...place,
-          partition,
-          error: failure.message,
-          code: failure.code,
-          hint: failure.hint,
-        }),
-      onRecovered: (partition) => log.info('stream goes on', { ...place, partition }),
+      onWarning: (message) => runLogs.of(place.job, place.server).warned(message),
+      onPositions(positions) {
+        told = 0;
+        for (const position of positions) lag.report(place.job, position);
+      },
+      onProgress(progress) {
+        lag.report(place.job, progress);
+        onRows(place.job, place.server, progress.rows - told);
+        told = progress.rows;
+      },
+      onHeldUp(partition, failure) {
+        const { message, code, hint } = failure;
+        heldUp.set(partition, { since: heldUp.get(partition)?.since ?? clock(), failure });
+        log.error('stream held up', { ...place, partition, error: message, code, hint });
+      },
+      onRecovered(partition) {
+        heldUp.delete(partition);
+        log.info('stream goes on', { ...place, partition });
+      },
     });
   };
   const close = (entry: Entry, within: Milliseconds): void => {
     const { stream } = entry;
     if (!stream) return;
     entry.stream = undefined;
+    entry.heldUp.clear();
     const { job } = entry.prepared;
     const ended = stream.stop(within).then(() => {
       lag.forget(job.name);
@@ -90,7 +111,7 @@ export function createIngestStreams(options: IngestStreamsOptions): IngestStream
           const identity = JSON.stringify([prepared.fingerprint, server], (key, value: unknown) =>
             key === 'declared' ? undefined : value,
           );
-          return [[identity, { prepared, server, stream: undefined }]];
+          return [[identity, { prepared, server, stream: undefined, heldUp: new Map() }]];
         }),
       );
       for (const [identity, entry] of entries) {
@@ -103,6 +124,11 @@ export function createIngestStreams(options: IngestStreamsOptions): IngestStream
     },
     evaluate() {
       for (const entry of entries.values()) evaluate(entry);
+    },
+    get running() {
+      return [...entries.values()].flatMap(({ prepared, server, stream, heldUp }) =>
+        stream ? [{ job: prepared.job.name, server: server.name, heldUp: [...heldUp.values()] }] : [],
+      );
     },
     async stop(within) {
       stopping = true;

@@ -21,6 +21,8 @@ export interface RunLog {
   retry(slot: Slot, failure: Failure, delay: Milliseconds): void;
   /** The query was answered, and Kafka did not take what it gave. */
   notCommitted(failure: Failure): void;
+  /** What stops nothing, and may come again. */
+  warned(message: string): void;
   /** A partition of an ingest job that goes no further while others do. */
   halted(failure: Failure): void;
   /** Records that were committed together; `took`: the run among them. */
@@ -32,6 +34,7 @@ const OF_THE_SERVER: ReadonlySet<string> = new Set(['connection', 'authenticatio
 /** These are not even of one server. */
 const OF_NO_JOB: ReadonlySet<string> = new Set([...OF_THE_SERVER, 'kafka']);
 const FAILING: Words = { again: 'still failing', between: 'fails now and then', end: 'back' };
+const WARNED: Words = { again: 'warned again', between: 'warned again', end: 'not warned any more' };
 const PAUSED: Words = { again: 'still paused', between: 'paused now and then', end: 'runs again' };
 
 export function createRunLogs(log: Log, clock: () => number): RunLogs {
@@ -136,6 +139,17 @@ export function createRunLogs(log: Log, clock: () => number): RunLogs {
         } as const;
         troubles.met(failure(error, line));
       },
+      warned(message) {
+        const trouble = { scope: scopes.warned, server, job, cause: message, stage: 'warned', words: WARNED } as const;
+        troubles.met({
+          ...trouble,
+          level: 'warn',
+          msg: message,
+          fields: place,
+          brief: { message },
+          counts: { times: 1 },
+        });
+      },
       halted(error) {
         const line = { level: 'error', msg: 'partition halted', stage: 'halted', fields: {} } as const;
         troubles.met(failure(error, { ...line, part: error.message, counts: { halts: 1 } }));
@@ -159,7 +173,7 @@ export function createRunLogs(log: Log, clock: () => number): RunLogs {
   };
 }
 
-/** The server; the job on it; the job's pause. */
-function scopesOf(job: JobName, server: ServerName): Readonly<Record<'server' | 'own' | 'paused', string>> {
-  return { server, own: `${job}\n${server}`, paused: `paused\n${job}\n${server}` };
+/** The server; the job on it; its pause; its warnings, of which nobody is told that they are over. */
+function scopesOf(job: JobName, server: ServerName): Readonly<Record<'server' | 'own' | 'paused' | 'warned', string>> {
+  return { server, own: `${job}\n${server}`, paused: `paused\n${job}\n${server}`, warned: `warned\n${job}\n${server}` };
 }

@@ -24,6 +24,7 @@ export async function ingest(context: IngestContext, input: IngestInput): Promis
   try {
     const { positions, halted, warnings } = await findPositions(context, input, lanes);
     for (const warning of warnings) input.onWarning(warning);
+    input.onPositions?.(positions);
     for (const [partition, failure] of halted) halt(partition, failure);
     const statements = createStatements(prepared);
     const owner = randomUUID();

@@ -22,6 +22,8 @@ export interface IngestInput {
   readonly onWarning: (message: string) => void;
   /** A partition goes no further; the others do. */
   readonly onHalted?: (partition: number, failure: Failure) => void;
+  /** At the start: where each partition goes on, and its end as of then. */
+  readonly onPositions?: (positions: readonly Omit<IngestProgress, 'rows'>[]) => void;
   /** After each batch: the partition's next offset, the end that was last seen, and rows of the run so far. */
   readonly onProgress?: (progress: IngestProgress) => void;
 }

@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parseRecord } from '../ledger/record.ts';
 import { Failure } from '../model/failure.ts';
 import type { RecordedError } from '../model/run.ts';
-import { formatInstant, type JobName, type ServerName } from '../model/units.ts';
+import { formatInstant, type JobName, type Milliseconds, type ServerName } from '../model/units.ts';
 import type { PreparedJob, Timetable } from '../project/prepared.ts';
 import { countTicks } from '../schedule/ticks.ts';
 import type { OperationsSource } from './operations.ts';
@@ -29,7 +29,8 @@ export interface HealthReport {
 export interface FailingPair {
   readonly job: JobName;
   readonly server: ServerName;
-  readonly slot: string;
+  /** Null for a stream, which has none. */
+  readonly slot: string | null;
   /** Slots in a row; 0 while the first one waits to be tried again. */
   readonly failures: number;
   readonly waiting: boolean;
@@ -41,6 +42,7 @@ export const MOST_LISTED = 50;
 const LONGEST_TEXT = 500;
 /** So many slots of a (job, server) that failed in a row count against its job (design 13). */
 const SLOTS_IN_A_ROW = 3;
+const HELD_UP: Milliseconds = 60_000;
 /** Records looked at in one turn of the event loop. */
 const RECORDS_A_TURN = 2000;
 
@@ -122,6 +124,15 @@ async function findFailing(source: OperationsSource): Promise<Found[]> {
       },
       missed: failures + dueSince(timetables.get(prepared.job.name), slot, now),
     });
+  }
+  for (const { job, server, heldUp } of source.streams()) {
+    const oldest = heldUp.toSorted((a, b) => a.since - b.since)[0];
+    if (!oldest) continue;
+    const { since, failure } = oldest;
+    const pair = { job, server, slot: null, failures: 0, waiting: true, succeeded: null };
+    // A stream has no slots: what holds it up for a minute counts as three.
+    const missed = now - since > HELD_UP ? SLOTS_IN_A_ROW : 1;
+    found.set(`${job}/${server}`, { pair: { ...pair, error: shortened(recorded(failure)) }, missed });
   }
   return [...found.values()];
 }

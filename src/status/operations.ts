@@ -15,6 +15,8 @@ export interface OperationsSource {
   readonly ledger: () => OperationsLedger | undefined;
   /** Every (job, server) that has slots, of this replica or another. */
   readonly targets: () => readonly WatchedTarget[];
+  /** Ingest jobs without slots that this replica reads. */
+  readonly streams: () => readonly WatchedStream[];
   /** Whether the last attempt to reach the server failed. */
   readonly isFailing: (server: ServerName) => boolean;
   readonly ingestLags: () => ReadonlyMap<JobName, ReadonlyMap<number, number>>;
@@ -38,6 +40,19 @@ export interface WatchedTarget {
   readonly busy: boolean;
   /** Its slot has failed so far and is not settled. */
   readonly waiting: WaitingSlot | undefined;
+}
+
+export interface WatchedStream {
+  readonly job: JobName;
+  readonly server: ServerName;
+  /** What of it does not go on: a partition, or all. */
+  readonly heldUp: readonly HeldUp[];
+}
+
+export interface HeldUp {
+  /** Epoch milliseconds. */
+  readonly since: number;
+  readonly failure: Failure;
 }
 
 export interface WaitingSlot {

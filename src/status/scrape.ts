@@ -62,6 +62,15 @@ export async function takeScrape(source: OperationsSource): Promise<Scrape> {
     else if (target.busy) view.running++;
     if (target.waiting || (tally.state?.failures ?? 0) > 0) view.failing++;
   }
+  for (const { job, server, heldUp } of source.streams()) {
+    const view = jobs.get(job);
+    const tally = view?.tally?.pairs.get(server);
+    if (!view || !tally) continue;
+    const pair = { job, server, tally, owned: true };
+    pairs.push(pair);
+    view.pairs.push(pair);
+    if (heldUp.length > 0) view.failing++;
+  }
   const { perServer } = source.project().metrics;
   return {
     source,

@@ -46,6 +46,8 @@ export interface JobTally {
 export interface Tallies {
   readonly jobs: ReadonlyMap<JobName, JobTally>;
   readonly recorded: (recorded: Recorded) => void;
+  /** Rows of a stream, which has no slots. */
+  readonly streamed: (job: JobName, server: ServerName, rows: number) => void;
   /** Takes what the ledger says of a (job, server) of which nothing is known. */
   seed(job: JobName, server: ServerName, lateBy: Milliseconds, last: LedgerRecord): void;
   /** Others may have run what this process ran before: what the ledger says is read again. Counts stay. */
@@ -99,6 +101,9 @@ export function createTallies(): Tallies {
       const bucket = RUN_SECONDS.findIndex((bound) => seconds <= bound);
       const index = bucket < 0 ? RUN_SECONDS.length : bucket;
       job.durations[index] = (job.durations[index] ?? 0) + 1;
+    },
+    streamed(job, server, rows) {
+      pairOf(jobOf(job), server).rows += rows;
     },
     seed(job, server, lateBy, last) {
       const pair = pairOf(jobOf(job), server);

@@ -1,55 +1,12 @@
 // What metrics, health and logs say of a daemon with a healthy and a failing server, on real Kafka and real Postgres.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { jsonLines, type TestProject, testProject } from '../cli/project.ts';
 import { freshTopic } from '../stack/for-tests.ts';
-import type { RunningCommand } from '../stack/run-pgtally.ts';
-import { parseMetrics } from './prometheus.ts';
-
-interface Health {
-  readonly status: string;
-  readonly degraded: boolean;
-  readonly reasons: readonly string[];
-  readonly kafka: string;
-  readonly failing_count: number;
-  readonly failing: readonly {
-    readonly job: string;
-    readonly server: string;
-    readonly failures: number;
-    readonly waiting: boolean;
-    readonly succeeded: string | null;
-    readonly error: { readonly kind: string; readonly message: string } | null;
-  }[];
-}
+import { runPgtally } from '../stack/run-pgtally.ts';
+import { addressOf, get, health, metrics, until } from './ask.ts';
 
 const CANARY = 'canary-7f3a9c';
 const settings = (more = ''): string => `status: {listen: "127.0.0.1:0"}\n${more}`;
-
-async function addressOf(daemon: RunningCommand): Promise<string> {
-  const [, url = ''] = await daemon.waitFor(/"url":"([^"]+)"/);
-  return url;
-}
-
-async function get(url: string): Promise<{ status: number; text: string }> {
-  const response = await fetch(url);
-  return { status: response.status, text: await response.text() };
-}
-
-async function health(url: string): Promise<{ status: number; body: Health }> {
-  const { status, text } = await get(`${url}/health`);
-  return { status, body: JSON.parse(text) as Health };
-}
-
-const metrics = async (url: string) => parseMetrics((await get(`${url}/metrics`)).text);
-
-/** Asks until the answer is as wanted; the test's own time limit ends it. */
-async function until<T>(ask: () => Promise<T>, wanted: (answer: T) => boolean): Promise<T> {
-  for (;;) {
-    const answer = await ask();
-    if (wanted(answer)) return answer;
-    await sleep(100);
-  }
-}
 
 /** Two servers that are one database, and a job that fails on the one of which the table says so. */
 async function fleet(topic: string): Promise<TestProject> {
@@ -242,6 +199,37 @@ describe('a daemon with a healthy and a failing server', () => {
     expect(after.value('pgtally_slots_skipped_total', { job: 'held', reason: 'paused' })).toBe(
       slots.reduce((sum, count) => sum + count),
     );
+  }, 60_000);
+
+  test('a stream that is held up at a message is told by metrics and health, and how far it is behind', async () => {
+    const topic = await freshTopic();
+    const project = await testProject({
+      settings: settings(),
+      jobs: { 'take.yaml': `stream: true\ningest: {topic: ${topic}, into: main, columns: {n: "value::int"}}\n` },
+    });
+    await project.database.sql('create table main (n int)');
+    const produce = async (lines: string): Promise<void> => {
+      expect((await runPgtally(['produce', topic], { cwd: project.folder, stdin: lines })).code).toBe(0);
+    };
+    await produce('1\n2\n');
+    const daemon = project.start('start', '--log', 'json');
+    const url = await addressOf(daemon);
+    const running = await until(
+      () => metrics(url),
+      (now) => now.value('pgtally_rows_total', { job: 'take', server: 's1' }) === 2,
+    );
+    expect(running.value('pgtally_ingest_lag', { job: 'take', partition: '0' })).toBe(0);
+    expect(running.value('pgtally_job_servers_failing', { job: 'take' })).toBe(0);
+    expect(await health(url)).toMatchObject({ status: 200, body: { status: 'ok' } });
+    await produce('poison\n4\n5\n');
+    await daemon.waitFor(/stream held up/, 20_000);
+    const held = await health(url);
+    expect(held).toMatchObject({ status: 200, body: { status: 'degraded', failing_count: 1 } });
+    expect(held.body.failing).toMatchObject([{ job: 'take', server: 's1', waiting: true, error: { kind: 'data' } }]);
+    const now = await metrics(url);
+    expect(now.value('pgtally_job_servers_failing', { job: 'take' })).toBe(1);
+    expect(now.value('pgtally_ingest_lag', { job: 'take', partition: '0' })).toBeGreaterThan(0);
+    await daemon.stop();
   }, 60_000);
 
   test('before Kafka is there it lives, and is neither ready nor healthy', async () => {
