@@ -1,6 +1,6 @@
 // Every example in README and docs/ is right by itself: YAML is loaded and checked as a user's file would be, commands can be
 // typed, README's are run. Pages that are walked from top to bottom are in pages.test.ts.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -90,6 +90,19 @@ describe('examples', () => {
     }
   });
 
+  test('every link to a file or a heading leads somewhere', () => {
+    const anchors = new Map(PAGES.concat('docs/reference.md').map((page) => [page, anchorsOf(page)]));
+    const broken = PAGES.flatMap((page) => {
+      const links = readFileSync(page, 'utf8').matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g);
+      return [...links].flatMap(([, file = '', anchor]) => {
+        const target = file === '' ? page : path.normalize(path.join(path.dirname(page), file));
+        const there = existsSync(target) && (anchor === undefined || anchors.get(target)?.has(anchor) === true);
+        return there ? [] : [`${page} -> ${file}${anchor === undefined ? '' : `#${anchor}`}`];
+      });
+    });
+    expect(broken).toEqual([]);
+  });
+
   test('SQL stands on pages that are walked, where it is run', () => {
     const unwalked = fences.filter(({ language, file }) => language === 'sql' && !WALKED.includes(file));
     expect(unwalked.filter((fence) => !reasonNotToRun(fence)).map(({ file, line }) => `${file}:${line}`)).toEqual([]);
@@ -138,3 +151,16 @@ describe('examples', () => {
     }
   }, 120_000);
 });
+
+/** What GitHub makes of the headings: small letters, without punctuation, a dash for each space. */
+function anchorsOf(page: string): ReadonlySet<string> {
+  const headings = readFileSync(page, 'utf8').matchAll(/^#+ (.+)$/gm);
+  return new Set(
+    [...headings].map(([, heading = '']) =>
+      heading
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+        .replace(/\s/g, '-'),
+    ),
+  );
+}
