@@ -59,7 +59,8 @@ export async function ensureTables(connection: Connection, { deadLetters, ...opt
   }
 }
 
-const RACED: ReadonlySet<string> = new Set(['23505', '42P06', '42P07', 'XX000']);
+// 42710: the type of the table's rows, which is made before the table is.
+const RACED: ReadonlySet<string> = new Set(['23505', '42P06', '42P07', '42710', 'XX000']);
 const ATTEMPTS = 5;
 const INSUFFICIENT_PRIVILEGE = '42501';
 const READ_ONLY = '25006';
