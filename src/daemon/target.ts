@@ -89,12 +89,12 @@ export function createTarget(
 
   async function register(slot: Slot, changedFrom: Slot | undefined): Promise<void> {
     const record = outcomeRecord(facts(slot, 'schedule', clock(), 0), 'registered', 0, 0);
-    if (await commitRecords([record])) tell.registered(slot, changedFrom);
+    if (await commitRecords([record], 0)) tell.registered(slot, changedFrom);
   }
 
   async function recordSkip(skipped: SkippedSlots, reason: 'missed' | 'paused'): Promise<void> {
     const records = [skip(skipped, reason, last())];
-    if (await commitRecords(records)) tell.records(records, 0);
+    if (await commitRecords(records, 0)) tell.records(records, 0);
   }
 
   async function runSlot(slot: Slot, trigger: 'schedule' | 'catchup', missed: SkippedSlots | undefined): Promise<void> {
@@ -183,8 +183,9 @@ export function createTarget(
     if (committed.status === 'refused') await fail(committed.failure, before, ran, false);
     else if (committed.status === 'unavailable') unavailable(committed.failure, ran.slot);
     else {
-      remember(records, previous);
-      tell.records(records, finished.finished - finished.started);
+      const took = finished.finished - finished.started;
+      remember(records, previous, took);
+      tell.records(records, took);
     }
   }
 
@@ -201,7 +202,8 @@ export function createTarget(
       outcomeRecord(finished, 'failed', written.rows, written.bytes, failure),
       ...(nextIsDue ? [] : skippedMeanwhile(finished)),
     ];
-    if (await commitRecords(records)) tell.records(records, finished.finished - finished.started);
+    const took = finished.finished - finished.started;
+    if (await commitRecords(records, took)) tell.records(records, took);
   }
 
   function skippedMeanwhile(ran: RunFacts): LedgerRecord[] {
@@ -210,7 +212,7 @@ export function createTarget(
     return skipped ? [skip(skipped, 'overlap', undefined)] : [];
   }
 
-  async function commitRecords(outcomes: readonly LedgerRecord[]): Promise<boolean> {
+  async function commitRecords(outcomes: readonly LedgerRecord[], took: Milliseconds): Promise<boolean> {
     const previous = last();
     const records = withStreaks(previous, outcomes);
     const result = await ledger.committer(job.name, server.name, job.delivery).commit({ ...place, records });
@@ -218,16 +220,16 @@ export function createTarget(
       unavailable(result.failure, undefined);
       return false;
     }
-    remember(records, previous);
+    remember(records, previous, took);
     return true;
   }
 
-  function remember(records: readonly LedgerRecord[], before: LedgerRecord | undefined): void {
+  function remember(records: readonly LedgerRecord[], before: LedgerRecord | undefined, took: Milliseconds): void {
     justRan = true;
     waiting = undefined;
     let previous = before;
     for (const record of records) {
-      deps.onRecord({ ...place, lateBy, record, previous });
+      deps.onRecord({ ...place, lateBy, record, previous, took });
       previous = record;
     }
   }

@@ -5,7 +5,7 @@ import type { Timetable } from '../project/prepared.ts';
 import { previousTick } from '../schedule/ticks.ts';
 import type { Labels, MetricDefinition, Sample } from './metric-definition.ts';
 import type { JobView, PairView, Scrape } from './scrape.ts';
-import { RUN_SECONDS } from './tallies.ts';
+import { RUN_SECONDS, stateOf } from './tallies.ts';
 
 const OUTCOMES: readonly Outcome[] = ['published', 'empty', 'failed', 'skipped', 'registered'];
 /** Written as 0 before the first: what appears as 1 is no increase to Prometheus. */
@@ -74,7 +74,7 @@ export const RUN_METRICS: readonly MetricDefinition[] = [
     help: 'When the last run that succeeded was finished; without server: on the server where that is longest ago.',
     *samples(scrape) {
       for (const { labels, pairs } of series(scrape)) {
-        const times = pairs.flatMap(({ owned, tally }) => (owned ? (tally.state?.succeeded ?? []) : []));
+        const times = pairs.flatMap(({ owned, tally }) => (owned ? (stateOf(tally)?.succeeded ?? []) : []));
         const oldest = times.reduce((least, time) => Math.min(least, time), Number.POSITIVE_INFINITY);
         if (times.length > 0) yield { labels, value: oldest / 1000 };
       }
@@ -86,7 +86,7 @@ export const RUN_METRICS: readonly MetricDefinition[] = [
     help: 'How late the last run was dispatched after its slot, delay and splay; of the server where that is most.',
     *samples({ jobs }) {
       for (const [job, { pairs }] of jobs) {
-        const lags = pairs.flatMap(({ tally }) => tally.state?.lag ?? []);
+        const lags = pairs.flatMap(({ tally }) => stateOf(tally)?.lag ?? []);
         if (lags.length > 0) yield { labels: { job }, value: lags.reduce((most, lag) => Math.max(most, lag)) / 1000 };
       }
     },

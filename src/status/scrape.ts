@@ -3,7 +3,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { JobName, ServerName } from '../model/units.ts';
 import type { OperationsSource, WatchedTarget } from './operations.ts';
-import type { JobTally, PairTally } from './tallies.ts';
+import { type JobTally, type PairTally, stateOf } from './tallies.ts';
 
 export interface Scrape {
   readonly source: OperationsSource;
@@ -32,7 +32,7 @@ export interface JobView {
   failing: number;
 }
 
-/** With `auto`: more series than this make are a megabyte a scrape, and 40 ms in which nothing else runs. */
+/** With `auto`: they make 21,000 series, 1.5 MB and 55 ms of work a scrape. */
 export const MOST_PAIRS = 5000;
 /** Records read in one turn of the event loop: runs must not wait for a scrape. */
 const RECORDS_A_TURN = 500;
@@ -60,7 +60,7 @@ export async function takeScrape(source: OperationsSource): Promise<Scrape> {
     view.pairs.push(pair);
     if (target.waiting) view.waiting++;
     else if (target.busy) view.running++;
-    if (target.waiting || (tally.state?.failures ?? 0) > 0) view.failing++;
+    if (target.waiting || (stateOf(tally)?.failures ?? 0) > 0) view.failing++;
   }
   for (const { job, server, heldUp } of source.streams()) {
     const view = jobs.get(job);
@@ -87,7 +87,8 @@ async function readUnknown(source: OperationsSource): Promise<void> {
   let read = 0;
   for (const target of source.targets()) {
     const { job, server } = namesOf(target);
-    if (source.tallies.jobs.get(job)?.pairs.get(server)?.state || !ledger.owns(job, server)) continue;
+    const tally = source.tallies.jobs.get(job)?.pairs.get(server);
+    if (tally?.last || tally?.read || !ledger.owns(job, server)) continue;
     const last = ledger.last(job, server);
     if (!last) continue;
     source.tallies.seed(job, server, target.lateBy, last);
@@ -100,7 +101,7 @@ function reachedServers(source: OperationsSource, pairs: readonly PairView[]): R
   const newest = new Map<ServerName, number>();
   const reached = new Map<ServerName, boolean>();
   for (const { server, owned, tally } of pairs) {
-    const state = tally.state;
+    const state = stateOf(tally);
     if (!owned || state?.reached === undefined || state.finished < (newest.get(server) ?? 0)) continue;
     newest.set(server, state.finished);
     reached.set(server, state.reached);
