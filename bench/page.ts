@@ -8,7 +8,7 @@ import { REPOSITORY } from '../test/stack/repository.ts';
 import { type RunningCommand, startPgtally } from '../test/stack/run-pgtally.ts';
 import { launchBrowser } from '../test/status/browser.ts';
 import { processSeconds, residentSet } from './measure.ts';
-import { FEW_JOBS, fewServers, MANY_JOBS, manyServers } from './page-fleets.ts';
+import { FEW_JOBS, fewServers, manyJobs, manyServers } from './page-fleets.ts';
 import { markdownTable, report } from './report.ts';
 import { setStage } from './stage.ts';
 
@@ -51,13 +51,14 @@ async function pictureFew(browser: Browser): Promise<void> {
 }
 
 async function measureMany(browser: Browser) {
-  const settings = 'limits: {concurrency: 128, connections: 1100, keep: 65s}\n';
-  const stage = await setStage({ 'jobs.yaml': MANY_JOBS }, settings, { maxConnections: 1300, servers: manyServers });
+  const slot = Math.ceil((Date.now() + 45_000) / 60_000) * 60_000;
+  const jobs = manyJobs(new Date(slot).getUTCMinutes());
+  const stage = await setStage({ 'jobs.yaml': jobs }, '', { maxConnections: 400, servers: manyServers });
   try {
     const { daemon, url } = await startDaemon(stage.project);
     const pid = daemon.process.pid ?? 0;
-    await untilAllRan(url);
-    await untilSecond(30);
+    await untilAllRan(daemon);
+    await sleep(3000);
     const quiet = { rss: Math.round(residentSet(pid)), cpu: await cpuShare(pid, 6000) };
     const loads = [];
     for (let load = 0; load < LOADS; load++) loads.push(await coldLoad(browser, url));
@@ -67,7 +68,7 @@ async function measureMany(browser: Browser) {
     const page = await context.newPage();
     await page.goto(url);
     await page.locator('td[data-column]').first().waitFor();
-    await untilSecond(35);
+    await sleep(2000);
     const watched = { rss: Math.round(residentSet(pid)), cpu: await cpuShare(pid, 6000) };
     await context.close();
     await daemon.stop();
@@ -77,8 +78,8 @@ async function measureMany(browser: Browser) {
       ['page seen, cold, slowest of 7', `${times.at(-1)} ms`],
       ['on the wire', `${Math.round((loads[0]?.bytes ?? 0) / 1000)} kB`],
       ['of which the state of 20,000 (job, server)s', `${Math.round((loads[0]?.stateBytes ?? 0) / 1000)} kB`],
-      ['the daemon between slots, nobody looks', `${quiet.rss} MB, ${quiet.cpu} % of a core`],
-      ['the daemon between slots, one page open', `${watched.rss} MB, ${watched.cpu} % of a core`],
+      ['the daemon, nothing due, nobody looks', `${quiet.rss} MB, ${quiet.cpu} % of a core`],
+      ['the daemon, nothing due, one page open', `${watched.rss} MB, ${watched.cpu} % of a core`],
     ];
     return { rows, data: { loads, quiet, watched } };
   } finally {
@@ -93,23 +94,14 @@ async function startDaemon(project: string): Promise<{ daemon: RunningCommand; u
   return { daemon, url };
 }
 
-/** Every (job, server) has had a slot, not only been seen. */
-async function untilAllRan(url: string): Promise<void> {
-  for (let left = 1; left > 0; ) {
-    await sleep(2000);
-    const state = (await (await fetch(`${url}/api/state`)).json()) as {
-      jobs: { servers: number[]; runs: { outcomes: string } }[];
-    };
-    left = state.jobs.reduce(
-      (sum, { servers, runs }) => sum + servers.length - runs.outcomes.replaceAll('r', '').length,
-      0,
-    );
+/** Nothing has ended for some seconds. Told by the log, so that nobody has looked at the page before. */
+async function untilAllRan(daemon: RunningCommand): Promise<void> {
+  for (let before = 0, calm = 0; calm < 4; ) {
+    await sleep(1500);
+    const ended = daemon.stderr().match(/"outcome":"(published|empty|failed)"/g)?.length ?? 0;
+    calm = ended > 0 && ended === before ? calm + 1 : 0;
+    before = ended;
   }
-}
-
-/** The slots are at second 0 and take some seconds: afterwards it is quiet. */
-async function untilSecond(second: number): Promise<void> {
-  await sleep((((second * 1000 - Date.now()) % 60_000) + 60_000) % 60_000);
 }
 
 /** Opens the page with nothing kept from before: milliseconds until the first cell of the grid is there, and bytes received. */

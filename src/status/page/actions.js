@@ -89,7 +89,7 @@ function handRun({ asked, servers, done, failed, rows, finished, errors }) {
     h(
       'p',
       { class: failed > 0 ? 'hand s-failed' : 'hand', 'data-hand': finished ? 'ended' : 'running' },
-      `Run by hand at ${asked.slice(11, 19)}: ${state}, ${fullNumber(rows)} rows, ${fullNumber(failed)} failed`,
+      `Run by hand at ${asked.slice(11, 19)}: ${state}, ${plural(rows, 'row')}, ${fullNumber(failed)} failed`,
     ),
     ...errors.map(({ server, message, hint }) =>
       h(

@@ -1,10 +1,10 @@
-// What fails, by job and reason: a thousand servers that fail for one reason are one line.
+// What fails, by reason: a thousand servers that fail for one reason are one line, and so is a server on which every job fails.
 import { h, keyed, scrollBox, setText, tableHead, withParts } from './dom.js';
 import { fullNumber, relative } from './format.js';
 import { statusOf } from './status.js';
 
-const MOST_LINES = 12;
-const MOST_SERVERS = 4;
+const MOST_LINES = 8;
+const MOST_NAMES = 4;
 
 export function createFailing() {
   const rows = h('tbody', {});
@@ -14,8 +14,8 @@ export function createFailing() {
     'table',
     { class: 'failing' },
     tableHead([
-      ['Job', ''],
       ['Error', ''],
+      ['Jobs', ''],
       ['Servers', ''],
       ['Last slot', 'num'],
     ]),
@@ -34,7 +34,7 @@ export function createFailing() {
     update(chosen, now) {
       const groups = groupFailures(chosen);
       element.hidden = groups.length === 0;
-      setText(count, fullNumber(groups.reduce((sum, { servers }) => sum + servers.length, 0)));
+      setText(count, fullNumber(groups.reduce((sum, group) => sum + group.count, 0)));
       keyed(
         rows,
         groups.slice(0, MOST_LINES),
@@ -43,19 +43,22 @@ export function createFailing() {
         (row, group) => updateRow(row, group, now),
       );
       const left = groups.length - MOST_LINES;
-      setText(more, left > 0 ? `and ${fullNumber(left)} more reasons: search, or look at a job` : '');
+      setText(more, left > 0 ? `and ${fullNumber(left)} more reasons: search, or look at a job or a server` : '');
     },
   };
 }
 
-function createRow({ job }) {
-  const parts = { error: h('td', { class: 'message' }), servers: h('td', {}), slot: h('td', { class: 'num' }) };
-  const link = h('a', { href: `#/jobs/${encodeURIComponent(job.name)}` }, job.name);
-  const row = h('tr', {}, h('th', { scope: 'row' }, link), parts.error, parts.servers, parts.slot);
-  return withParts(row, parts);
+function createRow() {
+  const parts = {
+    error: h('th', { scope: 'row', class: 'message' }),
+    jobs: h('td', {}),
+    servers: h('td', {}),
+    slot: h('td', { class: 'num' }),
+  };
+  return withParts(h('tr', {}, ...Object.values(parts)), parts);
 }
 
-function updateRow({ parts }, { job, error, servers, slot }, now) {
+function updateRow({ parts }, { error, jobs, servers, slot }, now) {
   const text = `${error.message}\n${error.hint ?? ''}`;
   if (parts.error.dataset.text !== text) {
     parts.error.dataset.text = text;
@@ -64,24 +67,28 @@ function updateRow({ parts }, { job, error, servers, slot }, now) {
       error.hint ? h('span', { class: 'hint' }, error.hint) : '',
     );
   }
-  const names = servers.join('\n');
-  if (parts.servers.dataset.names !== names) {
-    parts.servers.dataset.names = names;
-    const links = servers
-      .slice(0, MOST_SERVERS)
-      .flatMap((name, index) => [
-        index > 0 ? ', ' : '',
-        h('a', { href: `#/jobs/${encodeURIComponent(job.name)}?server=${encodeURIComponent(name)}` }, name),
-      ]);
-    const left = servers.length - MOST_SERVERS;
-    parts.servers.replaceChildren(
-      h('strong', {}, fullNumber(servers.length)),
-      ' ',
-      ...links,
-      left > 0 ? ` and ${fullNumber(left)} more` : '',
-    );
-  }
+  listNames(parts.jobs, jobs, (name) => `#/jobs/${encodeURIComponent(name)}`);
+  const [job] = jobs;
+  listNames(parts.servers, servers, (name) =>
+    jobs.size === 1
+      ? `#/jobs/${encodeURIComponent(job)}?server=${encodeURIComponent(name)}`
+      : `#/servers/${encodeURIComponent(name)}`,
+  );
   setText(parts.slot, relative(slot, now));
+}
+
+/** How many, and the first of them as links. */
+function listNames(cell, set, hrefOf) {
+  const names = [...set];
+  const text = names.join('\n');
+  if (cell.dataset.names === text) return;
+  cell.dataset.names = text;
+  const links = names
+    .slice(0, MOST_NAMES)
+    .flatMap((name, index) => [index > 0 ? ', ' : '', h('a', { href: hrefOf(name) }, name)]);
+  const left = names.length - MOST_NAMES;
+  const more = left > 0 ? ` and ${fullNumber(left)} more` : '';
+  cell.replaceChildren(names.length > 1 ? h('strong', {}, `${fullNumber(names.length)} `) : '', ...links, more);
 }
 
 /** Alike but for names and numbers is the same reason. */
@@ -94,12 +101,17 @@ export function groupFailures({ jobs, servers }) {
       const run = job.runs.get(server);
       if (statusOf(job, run) !== 'failed') continue;
       const error = run.more?.error ?? { message: 'failed without a reason' };
-      const key = `${job.name}\n${error.message.replaceAll(server, '#').replace(/[\d.:]+/g, '#')}`;
-      const group = groups.get(key) ?? { key, job, error, servers: [], slot: 0 };
-      group.servers.push(server);
+      const key = error.message
+        .replaceAll(server, '#')
+        .replaceAll(job.name, '#')
+        .replace(/[\d.:TZ-]*\d/g, '#');
+      const group = groups.get(key) ?? { key, error, jobs: new Set(), servers: new Set(), slot: 0, count: 0 };
+      group.jobs.add(job.name);
+      group.servers.add(server);
+      group.count++;
       group.slot = Math.max(group.slot, run.slot);
       groups.set(key, group);
     }
   }
-  return [...groups.values()].sort((a, b) => b.servers.length - a.servers.length);
+  return [...groups.values()].sort((a, b) => b.count - a.count);
 }

@@ -209,8 +209,8 @@ function drawErrors(place, failures, now) {
     (item, { error, servers, slot }) => {
       setText(item.querySelector('pre'), error.message);
       const code = error.code ? `, code ${error.code}` : '';
-      const names = servers.slice(0, 8).join(', ');
-      const left = servers.length > 8 ? ` and ${fullNumber(servers.length - 8)} more` : '';
+      const names = [...servers].slice(0, 8).join(', ');
+      const left = servers.size > 8 ? ` and ${fullNumber(servers.size - 8)} more` : '';
       setText(item.parts.who, `${error.kind}${code} · on ${names}${left} · slot ${relative(slot, now)}`);
     },
   );

@@ -89,13 +89,13 @@ function announce() {
 }
 
 function takeIn(name, data) {
-  if (name === 'hello') {
-    // What happened between the state and the first event is in neither.
-    if (model && (model.epoch !== data.epoch || model.seq < data.seq)) load();
-    return;
-  }
   if (!model || loading) {
     early.push([name, data]);
+    return;
+  }
+  if (name === 'hello') {
+    // What happened between the state and the first event is in neither.
+    if (model.epoch !== data.epoch || model.seq < data.seq) void load();
     return;
   }
   const came = applyEvent(model, name, data);
@@ -111,7 +111,12 @@ function load() {
   loading ??= (async () => {
     try {
       const answer = await withToken(() => getJson('api/state'), 'This page is seen with the token only.');
-      if (!answer) return;
+      if (!answer) {
+        main.replaceChildren(
+          h('p', { class: 'error' }, 'This page is seen with the token only. Load it again to give it.'),
+        );
+        return;
+      }
       if (!Number.isNaN(answer.at)) skew = Math.abs(answer.at - Date.now()) > 2000 ? answer.at - Date.now() : 0;
       model = createModel(answer.data);
     } catch (error) {
@@ -145,11 +150,18 @@ setInterval(() => {
   if (model && !drawn && document.visibilityState === 'visible') draw();
 }, 250);
 
-await load();
-if (model) {
-  await followEvents(takeIn, setLink).catch((error) => {
+// The events first, so that what happens while the state is read is among them.
+const follow = () => followEvents(takeIn, setLink);
+const following = follow();
+const loaded = load();
+following
+  .catch(async () => {
+    // Refused before the token was given.
+    await loaded;
+    if (model) await follow();
+  })
+  .catch((error) => {
     setLink('lost');
     banner.hidden = false;
     setText(banner, error.message);
   });
-}

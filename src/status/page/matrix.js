@@ -128,7 +128,11 @@ export function createMatrix() {
       cell.dataset.key = key;
       cell.className = `s-${status}`;
       const word = has ? STATUSES[status].word : 'does not run here';
-      setAttribute(cell, 'aria-label', `${job.name} on ${server.name}: ${word}${number ? `, ${number} rows` : ''}`);
+      setAttribute(
+        cell,
+        'aria-label',
+        `${job.name} on ${server.name}: ${word}${number ? `, ${number} row${number === '1' ? '' : 's'}` : ''}`,
+      );
       setText(cell, has ? `${STATUSES[status].glyph}${number ? ` ${number}` : ''}` : '');
     }
   }

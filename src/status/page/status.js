@@ -1,5 +1,5 @@
 // What a (job, server) is called, by word and shape as well as by colour: worst first.
-import { fullNumber, relative, took } from './format.js';
+import { plural, relative, took } from './format.js';
 
 export const STATUSES = {
   failed: { glyph: '✕', word: 'failed', rank: 0 },
@@ -45,7 +45,7 @@ export function describe(job, server, run, now) {
   const status = statusOf(job, run);
   const name = `${job.name} on ${server}: ${STATUSES[status].word}`;
   if (!run) return name;
-  const rows = run.outcome === 'p' ? `, ${fullNumber(run.rows)} rows in ${took(run.ms)}` : '';
+  const rows = run.outcome === 'p' ? `, ${plural(run.rows, 'row')} in ${took(run.ms)}` : '';
   const error = run.more?.error ? `: ${run.more.error.message}` : '';
   return `${name}${rows}, slot ${relative(run.slot, now)}${error}`;
 }
