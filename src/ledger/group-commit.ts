@@ -1,7 +1,8 @@
 // Group commit: units that are ready while a transaction is under way share the next one. When a shared one fails, its units
 // are taken apart without the owner's producer, so that one topic or row poisons no other run. Knows no producer: see lane.ts.
 import { Failure } from '../model/failure.ts';
-import { countFitting, type PreparedUnit, planCommit, prepareUnit } from './commit-plan.ts';
+import type { Milliseconds } from '../model/units.ts';
+import { countFitting, GROUP_LIMITS, type PreparedUnit, planCommit, prepareUnit } from './commit-plan.ts';
 import type { Basis, Lane } from './lane.ts';
 import type { TopicWatch } from './topic-watch.ts';
 import type { CommitResult, CommitUnit } from './types.ts';
@@ -13,6 +14,9 @@ export interface GroupCommitter {
   readonly idle: boolean;
 }
 
+/** While more runs become ready from step to step, a transaction waits for them: a burst of runs costs few transactions. */
+const GATHERING_STEP: Milliseconds = 8;
+const LONGEST_GATHERING: Milliseconds = 100;
 /** After so many failed transactions that are nobody's fault, a run is given back: its slot stays pending. */
 const MOST_TRIES = 4;
 
@@ -46,6 +50,7 @@ export function createGroupCommitter(lane: Lane, watch: TopicWatch): GroupCommit
     // Runs that end in the same turn of the event loop share the first transaction already.
     await new Promise(setImmediate);
     while (queue.length > 0) {
+      await gather();
       const failure = await lane.ready();
       if (failure) {
         for (const unit of queue.splice(0)) unit.settle(unavailable(failure, unit.outcomeUnknown));
@@ -53,6 +58,16 @@ export function createGroupCommitter(lane: Lane, watch: TopicWatch): GroupCommit
       }
       const group = await admitted(takeGroup());
       if (group.length > 0) await guarded(group, () => commitGroup(group));
+    }
+  };
+
+  /** A run that is ready alone does not wait. */
+  const gather = async (): Promise<void> => {
+    const end = performance.now() + LONGEST_GATHERING;
+    for (let before = 1; queue.length > before && performance.now() < end; ) {
+      before = queue.length;
+      if (before >= GROUP_LIMITS.units) return;
+      await new Promise((resolve) => setTimeout(resolve, GATHERING_STEP));
     }
   };
 
