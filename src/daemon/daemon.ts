@@ -21,6 +21,7 @@ import type { Attempts } from './attempt-contract.ts';
 import { createAttempts } from './attempts.ts';
 import { createBreaker } from './breaker.ts';
 import { createDispatcher, type Dispatcher } from './dispatcher.ts';
+import { createIdleCollection } from './idle-collection.ts';
 import { createIngestAttempts } from './ingest-attempts.ts';
 import { createIngestLag } from './ingest-lag.ts';
 import { createIngestStreams, type IngestStreams } from './ingest-streams.ts';
@@ -97,9 +98,12 @@ export function createDaemon(options: DaemonOptions): Daemon {
     clock,
     jobs: () => project.jobs.map(({ name }) => name),
   });
+  const collection = createIdleCollection(clock);
   const attempts: Attempts = {
     once: ({ prepared, ...run }) =>
-      prepared.kind === 'publish' ? publishing.once({ ...run, prepared }) : ingesting.once({ ...run, prepared }),
+      collection.during(() =>
+        prepared.kind === 'publish' ? publishing.once({ ...run, prepared }) : ingesting.once({ ...run, prepared }),
+      ),
   };
   const tallies = createTallies();
   const stopping = new AbortController();
@@ -246,6 +250,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       shapes.close();
       client.close();
       runLogs.close();
+      collection.stop();
       log.info('stopped', { ms: clock() - began });
     },
   };

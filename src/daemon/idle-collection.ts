@@ -1,0 +1,72 @@
+// Collects garbage while nothing runs. V8 puts its first full collection off until the heap is at some 300 MB, and does the small ones
+// in the middle of a burst, when a thousand runs are due at once; between two bursts there is time.
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import type { Bytes, Milliseconds } from '../model/units.ts';
+
+export interface IdleCollection {
+  /** Runs `work`, during which nothing is collected. */
+  during<T>(work: () => Promise<T>): Promise<T>;
+  stop(): void;
+}
+
+/** What must have been allocated since the last time for a collection to be worth its while, and as a part of what stayed. */
+const GROWTH: Bytes = 24 * 1024 * 1024;
+const GROWTH_PART = 0.25;
+/** How long nothing must have run. */
+const QUIET: Milliseconds = 250;
+/** Slots are on whole seconds: in the last part of one a collection would make the next slot late. */
+const LAST_MOMENT: Milliseconds = 700;
+
+export function createIdleCollection(clock: () => number, collect: () => void = fullCollection()): IdleCollection {
+  let running = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let stayed: Bytes = 0;
+
+  const look = (): void => {
+    timer = undefined;
+    if (running > 0) return;
+    const { used_heap_size: used } = getHeapStatistics();
+    if (used - stayed < Math.max(GROWTH, GROWTH_PART * stayed)) return;
+    const intoSecond = clock() % 1000;
+    if (intoSecond > LAST_MOMENT) {
+      wait(1000 - intoSecond + QUIET);
+      return;
+    }
+    collect();
+    stayed = getHeapStatistics().used_heap_size;
+  };
+  const wait = (duration: Milliseconds): void => {
+    clearTimeout(timer);
+    timer = setTimeout(look, duration);
+    timer.unref();
+  };
+
+  return {
+    async during(work) {
+      running++;
+      try {
+        return await work();
+      } finally {
+        running--;
+        if (running === 0) wait(QUIET);
+      }
+    },
+    stop() {
+      clearTimeout(timer);
+    },
+  };
+}
+
+/**
+ * V8's own function: Node gives it to nobody unless asked to by this flag, which is read when a context is made. After a full
+ * collection V8 begins the next one when the heap has grown by a fifth, which would be in the middle of the next burst: it
+ * is to wait until the heap has doubled.
+ */
+function fullCollection(): () => void {
+  setFlagsFromString('--heap-growing-percent=100');
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  setFlagsFromString('--no-expose-gc');
+  return () => collect();
+}
