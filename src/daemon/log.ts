@@ -42,11 +42,13 @@ export function createLog({ write, pretty, level, now = Date.now }: LogOptions):
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 
-/** `2027-03-28T01:00:00Z warn  skipped job=… server=…`: to the second, because a person reads it. */
+/** `2027-03-28T01:00:00Z warn  skipped job=… server=…`: to the second, without a run's hash and what `msg` says already. */
 function prettyLine(line: string): string {
   const { time, level, msg, ...fields } = JSON.parse(line) as Record<string, string | number | boolean>;
   const at = formatInstant(Math.floor(Date.parse(String(time)) / 1000) * 1000);
-  const rest = Object.entries(fields).map(([key, value]) => ` ${key}=${prettyValue(value)}`);
+  const rest = Object.entries(fields)
+    .filter(([key, value]) => key !== 'run' && value !== msg)
+    .map(([key, value]) => ` ${key}=${prettyValue(value)}`);
   return `${at} ${String(level).padEnd(5)} ${msg}${rest.join('')}\n`;
 }
 

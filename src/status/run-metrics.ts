@@ -39,7 +39,7 @@ export const RUN_METRICS: readonly MetricDefinition[] = [
           yield { labels: { job, le: String(RUN_SECONDS[index] ?? '+Inf') }, value: count, part: '_bucket' };
         }
         if (!tally) continue;
-        yield { labels: { job }, value: tally.seconds, part: '_sum' };
+        yield { labels: { job }, value: tally.took / 1000, part: '_sum' };
         yield { labels: { job }, value: count, part: '_count' };
       }
     },

@@ -53,7 +53,8 @@ export interface JobTally {
   readonly skipped: Record<SkipReason, number>;
   /** Runs by RUN_SECONDS, the last for those above all; each counted once. */
   readonly durations: number[];
-  seconds: number;
+  /** Of all runs together. */
+  took: Milliseconds;
 }
 
 export interface Tallies {
@@ -79,7 +80,7 @@ export function createTallies(): Tallies {
     let job = jobs.get(name);
     if (!job) {
       const skipped = { overlap: 0, missed: 0, paused: 0, stopped: 0 };
-      job = { pairs: new Map(), bytes: 0, skipped, durations: [...RUN_SECONDS, 0].fill(0), seconds: 0 };
+      job = { pairs: new Map(), bytes: 0, skipped, durations: [...RUN_SECONDS, 0].fill(0), took: 0 };
       jobs.set(name, job);
     }
     return job;
@@ -111,9 +112,8 @@ export function createTallies(): Tallies {
       if (record.outcome === 'registered') return;
       pair.rows += record.rows;
       job.bytes += record.bytes;
-      const seconds = took / 1000;
-      job.seconds += seconds;
-      const bucket = RUN_SECONDS.findIndex((bound) => seconds <= bound);
+      job.took += took;
+      const bucket = RUN_SECONDS.findIndex((bound) => took <= bound * 1000);
       const index = bucket < 0 ? RUN_SECONDS.length : bucket;
       job.durations[index] = (job.durations[index] ?? 0) + 1;
     },

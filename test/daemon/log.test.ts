@@ -24,7 +24,7 @@ describe('the log', () => {
 
   test('is readable on a terminal', () => {
     const text = lines({ pretty: true, level: 'debug' }, (log) => {
-      log.warn('skipped', { job: 'j', slots: 3, error: 'two words', empty: '' });
+      log.warn('skipped', { job: 'j', run: 'abc', outcome: 'skipped', slots: 3, error: 'two words', empty: '' });
       log.debug('x');
     });
     expect(text).toBe(
