@@ -1,11 +1,13 @@
 // A fleet on one machine: every loopback address of one Postgres is a server of its own. All are due at the same instant, and
 // how late the rows of each can be read is measured by kcat, which reads committed rows only.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import postgres from 'postgres';
 import { startPgtally } from '../test/stack/run-pgtally.ts';
-import { peakRss, processSeconds } from './measure.ts';
+import { measure, peakRss, processSeconds } from './measure.ts';
 import { markdownTable, percentile, report } from './report.ts';
 import { setStage } from './stage.ts';
 
@@ -48,10 +50,28 @@ export async function run(): Promise<void> {
       result.cpu,
       result.rss,
       result.connections,
+      result.transactions,
     ]);
     console.error(JSON.stringify(rows.at(-1)));
   }
-  const header = ['servers', 'every', 'each slot', 'lag p50 ms', 'p99', 'max', 'CPU s', 'RSS MB', 'connections'];
+  const header = [
+    'servers',
+    'every',
+    'each slot',
+    'lag p50 ms',
+    'p99',
+    'max',
+    'CPU s',
+    'RSS MB',
+    'connections',
+    'transactions/s',
+  ];
+  if (!wanted || wanted.includes(0)) {
+    const loop = await runShellLoop({ servers: 1000, every: 10, slots: 6 });
+    data.push(loop);
+    rows.push(loop.row);
+    console.error(JSON.stringify(loop.row));
+  }
   report('fleet', markdownTable(header, rows), data);
 }
 
@@ -86,8 +106,13 @@ concurrency: 256
     await sleep(plan.every * 1500);
     const firstSlot = Math.ceil(Date.now() / (plan.every * 1000)) * plan.every * 1000;
     const before = processSeconds(pid);
+    const offsetsBefore = ledgerOffsets(stage.kafka.bootstrap);
+    const began = Date.now();
     await sleep(firstSlot + plan.slots * plan.every * 1000 - plan.every * 400 - Date.now());
     const cpu = processSeconds(pid) - before;
+    // Each transaction ends with a marker in the ledger's partition, and each run is a record of it.
+    const markers = ledgerOffsets(stage.kafka.bootstrap) - offsetsBefore - plan.slots * plan.servers;
+    const transactions = markers / ((Date.now() - began) / 1000);
     const rss = peakRss(pid);
     const connections = await countConnections(stage.env.PGPORT ?? '', stage.env.PGUSER ?? '');
     await sleep(2000);
@@ -108,12 +133,67 @@ concurrency: 256
       }
     }
     const lag = { p50: percentile(lags, 0.5), p99: percentile(lags, 0.99), max: Math.max(...lags) };
-    return { lag, missing, doubled, skipped, cpu, rss, connections };
+    return { lag, missing, doubled, skipped, cpu, rss, connections, transactions };
   } finally {
     reader.stop();
     blackHole.close();
     await stage.end();
   }
+}
+
+/** What people have without pgtally: for each slot all servers by psql | kcat, sixteen at a time. */
+async function runShellLoop({ servers, every, slots }: Plan) {
+  const stage = await setStage({
+    'loop.yaml': 'name: loop\nquery: select 1 as i\ntopic: {name: LOOP, partitions: 8}\n',
+  });
+  const script = join(stage.project, 'one.sh');
+  writeFileSync(
+    script,
+    `psql -qX -h "$1" -c "copy (select i || ';' || row_to_json(q)::text from (select i, 'row ' || i as word from generate_series(1, ${ROWS}) i) q) to stdout" | kcat -P -b ${stage.kafka.bootstrap} -t LOOP -K ';'\n`,
+  );
+  const addresses = Array.from(
+    { length: servers },
+    (_, index) => `127.0.${1 + Math.floor(index / PER_RANGE)}.${1 + (index % PER_RANGE)}`,
+  ).join('\n');
+  try {
+    const took: number[] = [];
+    let cpu = 0;
+    const end = Date.now() + every * slots * 1000;
+    while (Date.now() < end) {
+      const { wall, cpu: used } = await measure(
+        `printf '${addresses.replaceAll('\n', '\\n')}\\n' | xargs -P 16 -n 1 sh ${script}`,
+        stage.env,
+        'kcat',
+      );
+      took.push(wall);
+      cpu += used;
+    }
+    const round = took.reduce((sum, one) => sum + one, 0) / took.length;
+    const each = `${took.length} rounds in the time of ${slots} slots`;
+    return {
+      took,
+      row: [
+        '1000 by psql \\| kcat, 16 at a time',
+        `${every} s`,
+        each,
+        '-',
+        round * 1000,
+        Math.max(...took) * 1000,
+        cpu,
+        '-',
+        16,
+        '-',
+      ],
+    };
+  } finally {
+    await stage.end();
+  }
+}
+
+function ledgerOffsets(bootstrap: string): number {
+  const partitions = Array.from({ length: 8 }, (_, partition) => ['-t', `pgtally.ledger:${partition}:-1`]).flat();
+  const answer = execFileSync('kcat', ['-Q', '-b', bootstrap, ...partitions], { encoding: 'utf8' });
+  return [...answer.matchAll(/offset (\d+)/g)].reduce((sum, [, offset]) => sum + Number(offset), 0);
 }
 
 /** When all rows of a (server, slot) could be read. */

@@ -3,7 +3,7 @@
 
 /** The functions of kafkajs's Cluster and Broker that are used here. */
 export interface AsksCoordinator {
-  findGroupCoordinatorMetadata(asked: Asked): Promise<unknown>;
+  findGroupCoordinatorMetadata: (this: AsksCoordinator, asked: Asked) => Promise<unknown>;
 }
 
 interface Asked {

@@ -12,7 +12,7 @@ export interface RequestQueue {
   checkPendingRequests(): void;
   scheduleRequestTimeoutCheck(): void;
   scheduleCheckPendingRequests(): void;
-  destroy(): void;
+  destroy: (this: RequestQueue) => void;
 }
 
 interface SocketRequest {
@@ -54,8 +54,8 @@ function watchTimeouts(this: RequestQueue): void {
 
 function lookForTimeouts(): void {
   const now = Date.now();
-  for (const queue of [...watched]) {
-    for (const request of [...queue.inflight.values()]) {
+  for (const queue of watched) {
+    for (const request of queue.inflight.values()) {
       if (now - request.sentAt > request.requestTimeout) request.timeoutRequest();
     }
     if (!queue.isConnected()) queue.destroy();

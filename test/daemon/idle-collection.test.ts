@@ -10,7 +10,7 @@ afterEach(() => collection?.stop());
 const clock = (): number => 100;
 let kept: number[][] = [];
 const allocate = (megabytes: number): void => {
-  kept = Array.from({ length: megabytes }, () => new Array<number>(131_072).fill(0.5));
+  kept = Array.from({ length: megabytes }, () => Array.from<number>({ length: 131_072 }).fill(0.5));
 };
 
 test('after much was allocated it collects once nothing runs, and not again for nothing', async () => {
