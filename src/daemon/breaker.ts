@@ -38,7 +38,8 @@ export function createBreaker(): Breaker {
     refuse(server, now) {
       const entry = entries.get(server);
       if (!entry || entry.failures < FAILURES_TO_OPEN) return undefined;
-      if (now >= entry.nextProbe) {
+      // A clock that was set back leaves a probe further ahead than any is planned.
+      if (now >= entry.nextProbe || entry.nextProbe - now > LONGEST_PROBE_AFTER) {
         entry.nextProbe = now + probeAfter(entry.failures);
         return undefined;
       }

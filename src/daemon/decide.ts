@@ -30,7 +30,9 @@ export function decide(situation: Situation): Decision {
   const { prepared, timetable, last, lateBy, now } = situation;
   const { schedule, timezone } = timetable;
   if (!last || last.schedule !== timetable.hash) {
-    const slot = previousTick(schedule, timezone, now - lateBy);
+    // Not before the last slot: what a shorter delay, or a clock that was ahead, has published already is not published again.
+    const since = last ? Math.max(now - lateBy, Date.parse(last.slot)) : now - lateBy;
+    const slot = previousTick(schedule, timezone, since);
     return { kind: 'register', slot, ...(last ? { changedFrom: Date.parse(last.slot) } : {}) };
   }
   const lastSlot = Date.parse(last.slot);

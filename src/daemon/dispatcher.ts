@@ -37,11 +37,14 @@ export function createDispatcher(makeTarget: MakeTarget, clock: () => number): D
   const leaving = new Map<string, Promise<void>>();
   const timers = new Set<NodeJS.Timeout>();
   let stopping = false;
+  /** The latest time at which anything was looked at. */
+  let latest = Number.NEGATIVE_INFINITY;
 
   const keyOf = (job: string, server: string): string => `${job}/${server}`;
 
   const evaluate = (entry: Entry): void => {
     const now = clock();
+    latest = Math.max(latest, now);
     entry.target.evaluate();
     entry.nextDue =
       nextTick(entry.timetable.schedule, entry.timetable.timezone, now - entry.target.lateBy) + entry.target.lateBy;
@@ -89,6 +92,11 @@ export function createDispatcher(makeTarget: MakeTarget, clock: () => number): D
     wake() {
       if (stopping) return;
       const now = clock();
+      if (now < latest) {
+        // The clock was set back: what was computed by the other time may lie days ahead.
+        for (const entry of entries.values()) entry.nextDue = 0;
+        latest = now;
+      }
       for (const [key, entry] of entries) {
         if (leaving.has(key)) continue;
         if (entry.nextDue <= now) evaluate(entry);

@@ -59,7 +59,8 @@ export function createTarget(
       return;
     }
     const now = clock();
-    if (now < notBefore) return;
+    // A clock set back by more is not waited for.
+    if (now < notBefore && notBefore - now <= AFTER_UNAVAILABLE) return;
     const paused = ledger.paused(job.name) !== undefined;
     const decision = decide({ prepared, timetable, lateBy, last: last(), paused, justRan, now });
     if (decision.kind === 'wait') return;

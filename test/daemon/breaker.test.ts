@@ -41,4 +41,11 @@ describe('breaker', () => {
     breaker.succeeded('s');
     expect(breaker.isFailing('s')).toBe(false);
   });
+
+  test('a clock that is set back by a day does not put the next probe off by a day', () => {
+    const breaker = createBreaker();
+    for (let i = 0; i < 3; i++) breaker.failed('s', refused, 86_400_000);
+    expect(breaker.refuse('s', 86_400_001)).toBeDefined();
+    expect(breaker.refuse('s', 0)).toBeUndefined();
+  });
 });
