@@ -64,6 +64,7 @@ async function measureMany(browser: Browser) {
     for (let load = 0; load < LOADS; load++) loads.push(await coldLoad(browser, url));
     for (const colorScheme of ['light', 'dark'] as const)
       await picture(browser, url, `fleet-1000-${colorScheme}`, { colorScheme, viewport: DESKTOP });
+    await picture(browser, url, 'fleet-1000-grid', { colorScheme: 'light', viewport: DESKTOP }, '#matrix');
     const context = await browser.newContext();
     const page = await context.newPage();
     await page.goto(url);
@@ -133,7 +134,14 @@ async function coldLoad(browser: Browser, url: string) {
   return { seen, bytes, stateBytes };
 }
 
-async function picture(browser: Browser, url: string, name: string, options: BrowserContextOptions): Promise<void> {
+/** `at`: what is to be at the top. */
+async function picture(
+  browser: Browser,
+  url: string,
+  name: string,
+  options: BrowserContextOptions,
+  at?: string,
+): Promise<void> {
   const context = await browser.newContext(options);
   const page = await context.newPage();
   await page.goto(url);
@@ -142,6 +150,7 @@ async function picture(browser: Browser, url: string, name: string, options: Bro
     .first()
     .waitFor();
   await sleep(1500);
+  if (at !== undefined) await page.evaluate(`document.querySelector('${at}').closest('section').scrollIntoView()`);
   await page.screenshot({ path: join(IMAGES, `${name}.png`) });
   await context.close();
 }

@@ -101,10 +101,7 @@ export function groupFailures({ jobs, servers }) {
       const run = job.runs.get(server);
       if (statusOf(job, run) !== 'failed') continue;
       const error = run.more?.error ?? { message: 'failed without a reason' };
-      const key = error.message
-        .replaceAll(server, '#')
-        .replaceAll(job.name, '#')
-        .replace(/[\d.:TZ-]*\d/g, '#');
+      const key = withoutNames(error.message, server, job.name);
       const group = groups.get(key) ?? { key, error, jobs: new Set(), servers: new Set(), slot: 0, count: 0 };
       group.jobs.add(job.name);
       group.servers.add(server);
@@ -114,4 +111,9 @@ export function groupFailures({ jobs, servers }) {
     }
   }
   return [...groups.values()].sort((a, b) => b.count - a.count);
+}
+
+function withoutNames(message, ...names) {
+  const words = names.map((name) => name.replace(/[.]/g, '\\.')).join('|');
+  return message.replace(new RegExp(`(?<![\\w.-])(${words})(?![\\w-])`, 'g'), '#').replace(/[\d.:TZ-]*\d/g, '#');
 }

@@ -14,7 +14,7 @@ export function createJobTable() {
       ['Rows', 'num'],
       ['Slowest', 'num wide'],
       ['Last slot', 'num'],
-      ['Next', 'num'],
+      ['Next', 'num wide'],
       ['Schedule', 'wide'],
     ]),
     rows,
@@ -48,7 +48,7 @@ function createRow(job) {
     rows: h('td', { class: 'num' }),
     slowest: h('td', { class: 'num wide' }),
     last: h('td', { class: 'num' }),
-    next: h('td', { class: 'num' }),
+    next: h('td', { class: 'num wide' }),
   };
   const link = h('a', { href: `#/jobs/${encodeURIComponent(job.name)}` }, job.name);
   const schedule = h('td', { class: 'wide' });
