@@ -22,8 +22,12 @@ await build({
   external: (name) => !/^[./]/.test(name) && !BUNDLED.includes(name),
   output: {
     dir: folder,
-    // Smaller is quicker to parse; names stay, for the stack of a defect.
-    minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
+    // Smaller is quicker to parse; names of functions stay, for the stack of a defect.
+    minify: {
+      compress: false,
+      mangle: { toplevel: false, keepNames: { function: true, class: true } },
+      codegen: { removeWhitespace: true },
+    },
     format: 'esm',
     entryFileNames: '[name].js',
     chunkFileNames: 'chunks/[name]-[hash].js',

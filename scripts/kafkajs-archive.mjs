@@ -21,7 +21,7 @@ function body(path) {
   if (path.endsWith('.json')) return `module.exports=${JSON.stringify(JSON.parse(text))}`;
   const { code, errors } = minifySync(path, text, {
     compress: false,
-    mangle: false,
+    mangle: { toplevel: false, keepNames: { function: true, class: true } },
     codegen: { removeWhitespace: true },
     sourceType: 'commonjs',
   });
