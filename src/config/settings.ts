@@ -1,9 +1,23 @@
 // From the fields of pgtally.yaml other than servers and jobs to the project's settings, with the rules between fields.
 import { resolve } from 'node:path';
-import type { KafkaSettings, LedgerSettings, Limits, MetricsSettings, SecretSource, StatusSettings } from '../model/project.ts';
+import type {
+  KafkaSettings,
+  LedgerSettings,
+  Limits,
+  MetricsSettings,
+  SecretSource,
+  StatusSettings,
+} from '../model/project.ts';
 import type { Located } from '../model/source.ts';
 import type { Draft, ValueOf } from './field.ts';
-import { kafkaFields, ledgerFields, limitFields, metricsFields, type saslFields, statusFields } from './fields/project.ts';
+import {
+  kafkaFields,
+  ledgerFields,
+  limitFields,
+  metricsFields,
+  type saslFields,
+  statusFields,
+} from './fields/project.ts';
 import { splitAddress } from './formats.ts';
 import type { Problems } from './problems.ts';
 import { complete } from './read.ts';
