@@ -17,7 +17,8 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal;
 }
 
-const CONNECT_TIMEOUT: Milliseconds = 10_000;
+/** The usual limit of `connect`. */
+export const CONNECT_TIMEOUT: Milliseconds = 10_000;
 
 /**
  * Connects and logs in. Certificates and password files are read now, so a renewed one counts. Rejects with a Failure

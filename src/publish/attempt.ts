@@ -7,8 +7,9 @@ import type { Committer, RunStream } from '../ledger/types.ts';
 import { Failure } from '../model/failure.ts';
 import type { Project, Server, Trigger } from '../model/project.ts';
 import { type Bytes, formatDuration, type Milliseconds, type ServerName, type Slot } from '../model/units.ts';
+import { CONNECT_TIMEOUT } from '../postgres/connect.ts';
 import type { Connection, TransactionLimits } from '../postgres/connection.ts';
-import { startDeadline } from '../postgres/deadline.ts';
+import { type Deadline, startDeadline } from '../postgres/deadline.ts';
 import type { ConnectionKeeper } from '../postgres/pool.ts';
 import type { PreparedPublish } from '../project/prepared.ts';
 import { type FailurePlace, placeOfFailure, type SentSql } from './failure-place.ts';
@@ -82,16 +83,21 @@ const IDLE_MARGIN: Milliseconds = 10_000;
 export async function attemptRun(context: PublishContext, input: RunInput): Promise<AttemptResult> {
   const { prepared, server } = input;
   const { job } = prepared;
-  const deadline = startDeadline(job.timeout, input.signal, () => notInTime(job.timeout));
-  const { signal } = deadline;
+  let deadline: Deadline | undefined;
   const sent: { current?: SentSql } = {};
   let connection: Connection | undefined;
   try {
     const topic = context.topicShape(job.topic.name);
     // Awaited below; until then Kafka's answer and the server's come side by side.
     topic.catch(() => undefined);
-    const opened = await context.connections.acquire(server, job.name, { signal });
+    // Waiting while `limits.connections` are open is not the server's time, so the limit of the run begins after it.
+    const opened = await context.connections.acquire(server, job.name, {
+      signal: input.signal,
+      connectTimeout: Math.min(CONNECT_TIMEOUT, job.timeout),
+    });
     connection = opened;
+    deadline = startDeadline(job.timeout, input.signal, () => notInTime(job.timeout));
+    const { signal } = deadline;
     const { copy, known } = await openStatement(context, input, opened, signal, sent);
     const answered = input.onAnswered ? { onAnswered: input.onAnswered } : {};
     const result = await readRows(context, input, await topic, (sink) =>
@@ -103,10 +109,11 @@ export async function attemptRun(context: PublishContext, input: RunInput): Prom
     return result;
   } catch (error) {
     if (connection) await context.connections.discard(connection);
-    const failure = signal.aborted && !input.signal.aborted ? (signal.reason as Failure) : asFailure(error);
+    const late = deadline?.signal.aborted === true && !input.signal.aborted;
+    const failure = asFailure(late ? deadline?.signal.reason : error);
     return { status: 'failed', failure, place: placeOfFailure(failure, sent.current) };
   } finally {
-    deadline.end();
+    deadline?.end();
   }
 }
 

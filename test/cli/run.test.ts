@@ -152,6 +152,18 @@ describe('pgtally run', () => {
     expect(await readTopic(topic)).toHaveLength(1);
   });
 
+  test('waiting until `limits.connections` has room does not count against the timeout of a run', async () => {
+    const topic = await freshTopic();
+    const project = await testProject({
+      servers: 4,
+      settings: 'limits: {connections: 1}\n',
+      jobs: { 'slow.yaml': `query: select 1 as one from pg_sleep(0.9)\ntopic: ${topic}\ntimeout: 2s\n` },
+    });
+    const result = await project.pgtally('run', 'slow');
+    expect(result.stderr).toContain('4 published; 4 rows');
+    expect(result.code).toBe(0);
+  });
+
   test('an unknown job, server or slot is wrong usage', async () => {
     const project = await testProject({
       jobs: { 'a.yaml': 'query: select :window_start as w\nschedule: "0 * * * *"\ntopic: T\n' },
