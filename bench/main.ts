@@ -8,6 +8,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<{ run(): Promise<void> }
   cold: () => import('./cold.ts'),
   tick: () => import('./tick.ts'),
   fleet: () => import('./fleet.ts'),
+  ledger: () => import('./ledger.ts'),
   ingest: () => import('./ingest.ts'),
   stream: () => import('./stream.ts'),
   page: () => import('./page.ts'),

@@ -34,7 +34,11 @@ export interface Fleet {
 export async function setStage(jobs: Readonly<Record<string, string>>, settings = '', fleet?: Fleet): Promise<Stage> {
   await buildCommand();
   const [kafka, server] = await Promise.all([
-    startKafka({ memory: 1024, properties: { 'log.segment.bytes': 1_073_741_824 } }),
+    startKafka({
+      memory: 1024,
+      // The delay is the broker's default, which tests set to 0: nothing of ours waits for it.
+      properties: { 'log.segment.bytes': 1_073_741_824, 'group.initial.rebalance.delay.ms': 3000 },
+    }),
     startPostgres({ configuration: "shared_buffers = '512MB'\n", maxConnections: fleet?.maxConnections ?? 100 }),
   ]);
   const project = mkdtempSync(join(tmpdir(), 'pgtally-bench-'));
