@@ -14,6 +14,7 @@ const SERVERS = 4;
 /** Rows of a run of each job, and seconds between its slots. `large` does not fit into `limits.buffer`, so that it streams. */
 const JOBS = { small: { rows: 3, every: 1 }, large: { rows: 400, every: 3 } } as const;
 type JobName = keyof typeof JOBS;
+const PAIRS = Object.keys(JOBS).flatMap((job) => Array.from({ length: SERVERS }, (_, n) => `${job}/own-${n}`));
 
 export interface SlotCount {
   /** Runs that are to be there: each slot of each (job, server) from its registration until the end. */
@@ -73,7 +74,7 @@ key: n
   const running = Array.from({ length: DAEMONS }, () => project.start('start'));
   // Which of them has something to run is not known; that none has is told with what they wrote.
   await Promise.any(running.map((daemon) => daemon.waitFor(/"outcome":"published"/, 40_000)));
-  await until(async () => (await published(topic)).size === Object.keys(JOBS).length * SERVERS, 40_000);
+  await until(async () => (await published(topic)).size === PAIRS.length, 40_000);
   return {
     running,
     async replaceOne() {
@@ -82,14 +83,14 @@ key: n
       running[index] = project.start('start');
     },
     async count() {
-      const end = Date.now();
+      const due = Math.floor(Date.now() / 3000) * 3000;
       await until(async () => {
-        const last = [...(await published(topic)).values()];
-        return last.length === Object.keys(JOBS).length * SERVERS && last.every((slot) => slot >= end - 3000);
+        const last = await published(topic);
+        return PAIRS.every((pair) => (last.get(pair) ?? 0) >= due);
       }, 60_000);
       const ended = await Promise.all(running.map((daemon) => daemon.stop()));
       const retries = ended.flatMap(({ stderr }) => stderr.match(/"msg":"will retry"/g) ?? []).length;
-      return { ...(await countSlots(topic, ledgerOf(project))), retries };
+      return { ...(await countSlots(topic, ledgerOf(project), due)), retries };
     },
   };
 }
@@ -125,7 +126,8 @@ async function published(topic: string): Promise<Map<string, number>> {
   return last;
 }
 
-async function countSlots(topic: string, ledger: string): Promise<Omit<SlotCount, 'retries'>> {
+/** `due`: the slot that each (job, server) is to have come to at least. */
+async function countSlots(topic: string, ledger: string, due: number): Promise<Omit<SlotCount, 'retries'>> {
   const times = new Map<string, Map<string, number>>();
   for (const { pair, slot, row } of await rowsOf(topic)) {
     const run = runName(pair, slot);
@@ -134,17 +136,22 @@ async function countSlots(topic: string, ledger: string): Promise<Omit<SlotCount
   }
   const expected = new Map<string, number>();
   const wrongInHistory: string[] = [];
-  for (const [pair, records] of await historyOf(ledger)) {
+  const history = await historyOf(ledger);
+  for (const pair of PAIRS) {
     const { rows, every } = JOBS[pair.split('/')[0] as JobName];
-    const [first, ...others] = records;
-    let slot = first?.slot ?? 0;
-    if (first?.outcome !== 'registered') wrongInHistory.push(`${pair} begins with ${first?.outcome}`);
-    for (const record of others) {
-      slot += every * 1000;
-      if (record.outcome !== 'published' || record.slot !== slot)
-        wrongInHistory.push(`${runName(pair, record.slot)} ${record.outcome}, when ${runName(pair, slot)} was next`);
-      expected.set(runName(pair, slot), rows);
+    const [first, ...others] = history.get(pair) ?? [];
+    if (first?.outcome !== 'registered') {
+      wrongInHistory.push(`${pair} begins with ${first?.outcome}`);
+      continue;
     }
+    let next = first.slot + every * 1000;
+    for (const { slot, outcome } of others) {
+      if (outcome !== 'published' || slot !== next)
+        wrongInHistory.push(`${runName(pair, slot)} ${outcome}, when ${runName(pair, next)} was next`);
+      expected.set(runName(pair, next), rows);
+      next += every * 1000;
+    }
+    for (; next <= due; next += every * 1000) expected.set(runName(pair, next), rows);
   }
   const all = [...times];
   return {
