@@ -7,9 +7,10 @@ import postgres from 'postgres';
 import { type TestProject, testProject } from '../../cli/project.ts';
 import { freshTopic, readTopic } from '../../stack/for-tests.ts';
 import type { PostgresServer } from '../../stack/postgres-server.ts';
-import type { RunningCommand } from '../../stack/run-pgtally.ts';
+import type { CommandResult, RunningCommand } from '../../stack/run-pgtally.ts';
 
 const DAEMONS = 3;
+const STOP_LIMIT = 15_000;
 const SERVERS = 4;
 /** Rows of a run of each job, and seconds between its slots. `large` does not fit into `limits.buffer`, so that it streams. */
 const JOBS = { small: { rows: 3, every: 1 }, large: { rows: 400, every: 3 } } as const;
@@ -88,11 +89,29 @@ key: n
         const last = await published(topic);
         return PAIRS.every((pair) => (last.get(pair) ?? 0) >= due);
       }, 60_000);
-      const ended = await Promise.all(running.map((daemon) => daemon.stop()));
+      const ended = await Promise.all(running.map(stopOrKill));
       const retries = ended.flatMap(({ stderr }) => stderr.match(/"msg":"will retry"/g) ?? []).length;
       return { ...(await countSlots(topic, ledgerOf(project), due)), retries };
     },
   };
+}
+
+/** What is counted here does not hang on a stop in good order, which start.test.ts has; one that takes too long is shown. */
+async function stopOrKill(daemon: RunningCommand): Promise<CommandResult> {
+  const stopping = daemon.stop();
+  const killing = new AbortController();
+  void sleep(STOP_LIMIT, undefined, { signal: killing.signal }).then(
+    () => {
+      process.stderr.write(
+        `a daemon did not stop within ${STOP_LIMIT} ms; it wrote:\n${daemon.stderr().slice(-4000)}\n`,
+      );
+      void daemon.stop('SIGKILL');
+    },
+    () => undefined,
+  );
+  const result = await stopping;
+  killing.abort();
+  return result;
 }
 
 function ledgerOf(project: TestProject): string {
