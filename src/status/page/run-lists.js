@@ -91,8 +91,8 @@ export function createServerList(job) {
         body,
         shown,
         ([, server]) => server,
-        ([, server]) => createServer(job, server),
-        (row, [, server]) => updateServer(row, of, of.runs.get(server), now),
+        ([, server]) => createRunLine(job, server, server),
+        (row, [, server]) => updateRunLine(row, of, of.runs.get(server), now),
       );
       more.hidden = shown.length === ordered.length;
       setText(more, `Show all ${fullNumber(ordered.length)}`);
@@ -100,7 +100,8 @@ export function createServerList(job) {
   };
 }
 
-function createServer(job, server) {
+/** A line of the last run of a (job, server), under the name of the one that the list is not of. */
+export function createRunLine(job, server, name) {
   const parts = {
     state: h('td', {}),
     rows: h('td', { class: 'num' }),
@@ -108,12 +109,12 @@ function createServer(job, server) {
     slot: h('td', { class: 'num' }),
   };
   const href = `#/jobs/${encodeURIComponent(job)}?server=${encodeURIComponent(server)}`;
-  const row = h('tr', {}, h('th', { scope: 'row' }, h('a', { href }, server)), ...Object.values(parts));
+  const row = h('tr', {}, h('th', { scope: 'row' }, h('a', { href }, name)), ...Object.values(parts));
   return withParts(row, parts);
 }
 
-/** `job` as the row needs it: also used by the page of a server, whose rows are jobs. */
-export function updateServer({ parts }, job, run, now) {
+/** `job`: as the model has it. */
+export function updateRunLine({ parts }, job, run, now) {
   const status = statusOf(job, run);
   const key = `${status} ${run?.outcome} ${run?.more?.error?.message} ${run?.more?.reason}`;
   if (parts.state.dataset.key !== key) {

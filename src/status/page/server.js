@@ -2,7 +2,7 @@
 import { getJson } from './connection.js';
 import { h, keyed, scrollBox, setText, tableHead, withParts } from './dom.js';
 import { relative } from './format.js';
-import { updateServer } from './run-lists.js';
+import { createRunLine, updateRunLine } from './run-lists.js';
 import { STATUSES, statusOf } from './status.js';
 
 export function createServerView(name) {
@@ -62,8 +62,8 @@ export function createServerView(name) {
         body,
         lines,
         ({ job }) => job.name,
-        ({ job }) => createLine(job.name, name),
-        (row, { job, run }) => updateServer(row, job, run, now),
+        ({ job }) => createRunLine(job.name, name, job.name),
+        (row, { job, run }) => updateRunLine(row, job, run, now),
       );
       const failed = lines.filter(({ job, run }) => statusOf(job, run) === 'failed' && run.more?.error);
       errorPanel.hidden = failed.length === 0;
@@ -82,16 +82,4 @@ export function createServerView(name) {
       );
     },
   };
-}
-
-function createLine(job, server) {
-  const parts = {
-    state: h('td', {}),
-    rows: h('td', { class: 'num' }),
-    took: h('td', { class: 'num wide' }),
-    slot: h('td', { class: 'num' }),
-  };
-  const href = `#/jobs/${encodeURIComponent(job)}?server=${encodeURIComponent(server)}`;
-  const row = h('tr', {}, h('th', { scope: 'row' }, h('a', { href }, job)), ...Object.values(parts));
-  return withParts(row, parts);
 }
