@@ -183,17 +183,19 @@ function createTransaction(
   };
 
   /**
-   * The first send of a transaction. Resolves with false when it may not be made: it would be requests to several brokers,
-   * of which one might be taken and another be told to wait. Then, as after waiting, nothing of it has left.
+   * The first send of a transaction. Resolves with false when several batches may not go together: they would be requests to
+   * several brokers, of which one might be taken and another be told to wait. Then, as after waiting, nothing has left. One
+   * batch is sent, or this rejects.
    */
   const sendFirstRound = async (topics: readonly TopicBatches[]): Promise<boolean> => {
     const limit = 2 * session.requestTimeout;
     const giveUp = performance.now() + limit;
+    const isOne = topics.length === 1 && topics[0]?.batches.length === 1;
     let taken = false;
     let divided = false;
     const isHarmless = ({ code }: Failure): boolean => {
       // Told of a partition that is fine, because another one is not: which one is found by sending them apart.
-      divided ||= code === 'OPERATION_NOT_ATTEMPTED';
+      divided ||= !isOne && code === 'OPERATION_NOT_ATTEMPTED';
       return !taken && (divided || (WAITED_FOR.has(code) && performance.now() < giveUp));
     };
     const step: Step = { doing: sending(topics), limit, ...onlyTopic(topics), spares: isHarmless };
