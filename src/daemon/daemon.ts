@@ -154,6 +154,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   const reload = (): Promise<void> => {
     reloading = reloading.then(async () => {
       const opened = await options.reload();
+      if (stopping.signal.aborted) return;
       if (!opened.project) {
         options.onProblems(opened.problems);
         log.error('files changed, but they have errors: going on with the old ones');
@@ -176,6 +177,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     async start() {
       const routes = [...healthRoutes(operations), ...metricsRoutes(operations), ...page.routes];
       server = await createStatusServer({ ...project.status, routes, log });
+      if (stopping.signal.aborted) return server.close();
       log.info('serving the status page', { url: server.address });
       ledger = await joinLedger({ client, shapes, project, jobs, log, signal: stopping.signal }).catch(
         async (error: unknown) => {

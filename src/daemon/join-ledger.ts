@@ -55,6 +55,8 @@ async function joinOnce({
   const { created, warnings } = await ensureLedgerTopics(client, project.ledger);
   for (const topic of created) log.info('created a topic of the ledger', { topic });
   for (const { message, hint } of warnings) log.warn(message, { hint });
+  // A signal of the past is told to no listener: a ledger that joins now would hold shards and run nothing.
+  if (signal.aborted) return undefined;
   const publishes = jobs.flatMap((one) => (one.kind === 'publish' ? [one.job] : []));
   // Only where no job needs a transaction can the ledger do without: on clusters that forbid them.
   const withoutTransactions = publishes.length > 0 && publishes.every((job) => job.delivery === 'at_least_once');

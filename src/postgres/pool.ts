@@ -37,8 +37,10 @@ interface Idle {
   readonly until: number;
 }
 
-/** How long after its moment a connection that was not fetched is closed; looked for once in this time. */
+/** How often connections that were not fetched are looked for. */
 const SWEEP: Milliseconds = 2_000;
+/** How long after its moment one is closed: when thousands are due at one instant, it takes some seconds to come to the last of them. */
+const OVERDUE: Milliseconds = 30_000;
 
 /** `now` gives epoch milliseconds. */
 export function createConnectionKeeper(
@@ -58,7 +60,7 @@ export function createConnectionKeeper(
   function sweep(): void {
     sweeper = undefined;
     for (const [key, { connection, until }] of idle) {
-      if (until + SWEEP > now()) continue;
+      if (until + OVERDUE > now()) continue;
       idle.delete(key);
       void connection.close();
     }

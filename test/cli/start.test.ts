@@ -50,6 +50,19 @@ describe('pgtally start', () => {
     expect([...seen.keys()].toSorted()).toEqual(published.map(({ server, slot }) => `${server} ${slot}`).toSorted());
   });
 
+  test('ends at a SIGTERM while it joins the ledger, and holds no shard any more', async () => {
+    const topic = await freshTopic();
+    const project = await testProject({
+      jobs: { 'ticks.yaml': `${EVERY_SECOND}query: select 1 as one\ntopic: ${topic}\n` },
+    });
+    const daemon = project.start('start');
+    await daemon.waitFor(/"msg":"serving the status page"/);
+    expect((await daemon.stop()).code).toBe(0);
+    const next = project.start('start');
+    await next.waitFor(/"outcome":"published"/);
+    await next.stop();
+  });
+
   test('goes on after a failure of one server, and says what failed', async () => {
     const topic = await freshTopic();
     const project = await testProject({
