@@ -211,7 +211,7 @@ async function lookAtRole(
 /** The rows are read: whatever happens to the connection now changes nothing about them. */
 async function finishConnection(context: PublishContext, connection: Connection, input: RunInput): Promise<void> {
   try {
-    await connection.rollback();
+    await connection.rollback({ signal: input.signal });
     if (input.nextUse === undefined) {
       await context.connections.release(connection);
       return;

@@ -3,6 +3,7 @@
 import type { CopyEncoder } from '../kafka/copy-encoder.ts';
 import type { EncodedBatch } from '../kafka/record-batch.ts';
 import type { RunStream } from '../ledger/types.ts';
+import { Failure } from '../model/failure.ts';
 import type { Bytes } from '../model/units.ts';
 import type { MemoryBudget } from './memory.ts';
 
@@ -22,7 +23,7 @@ export interface ResultSink {
   write(chunk: Buffer): Promise<void> | undefined;
   /** After the COPY has ended well. Rejects when the rest could not be sent. */
   finish(): Promise<FinishedResult>;
-  /** After any error: waits for a send under way, aborts the stream, gives the memory back. */
+  /** After any error: waits for a send under way, aborts the stream, also one that opens later, gives the memory back. */
   abandon(): Promise<void>;
   /** Gives back the memory of a buffered result once it is committed or dropped. */
   release(): void;
@@ -42,6 +43,7 @@ export function createResultSink(options: ResultSinkOptions): ResultSink {
   let stream: RunStream | undefined;
   let sending: Promise<void> | undefined;
   let failed: { readonly error: unknown } | undefined;
+  let abandoned = false;
   /** Bytes that were in open batches when full ones were last taken. */
   let left = 0;
 
@@ -76,12 +78,20 @@ export function createResultSink(options: ResultSinkOptions): ResultSink {
     );
   };
 
+  /** Others wait for their turn behind this stream: it may not stay open when the run ended before it was there. */
+  const open = async (): Promise<RunStream> => {
+    const opened = await options.openStream();
+    if (!abandoned) return opened;
+    await opened.abort();
+    throw new Failure('the run has ended', { kind: 'cancelled' });
+  };
+
   const sendAfterTheLast = async (): Promise<void> => {
-    stream ??= await options.openStream();
+    stream ??= await open();
     release();
     if (sending) await sending;
     if (failed) throw failed.error;
-    send(stream);
+    if (!abandoned) send(stream);
   };
 
   return {
@@ -104,6 +114,7 @@ export function createResultSink(options: ResultSinkOptions): ResultSink {
       return { stream, batches: [] };
     },
     async abandon() {
+      abandoned = true;
       if (sending) await sending;
       release();
       await stream?.abort();
