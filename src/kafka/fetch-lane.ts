@@ -63,8 +63,9 @@ export function openLane(options: LaneOptions): FetchLane {
     });
 
   const accept = (answers: readonly FetchedPartition[], begun: number) => {
+    const byPartition = new Map([...feeds].map((feed) => [feed.partition, feed]));
     for (const answer of answers) {
-      const feed = [...feeds].find(({ partition }) => partition === answer.partition);
+      const feed = byPartition.get(answer.partition);
       if (!feed) continue;
       if (answer.errorCode === 0) {
         options.onRead(feed);

@@ -86,9 +86,9 @@ export function createFeed(options: FeedOptions): PartitionFeed {
   let running = false;
   let working: Promise<void> = Promise.resolve();
 
-  const finish = (delivery: Delivery, next: number): void => {
+  const finish = ({ end, begun }: Pick<Delivery, 'end' | 'begun'>, next: number): void => {
     position = next;
-    if (position >= delivery.end) freshAt = Math.max(freshAt, delivery.begun);
+    if (position >= end) freshAt = Math.max(freshAt, begun);
     for (let index = waiters.length - 1; index >= 0; index--) {
       const waiter = waiters[index];
       if (waiter && freshAt >= waiter.since) waiters.splice(index, 1)[0]?.resolve();
@@ -171,6 +171,11 @@ export function createFeed(options: FeedOptions): PartitionFeed {
       ended = position >= until || remaining <= 0;
     },
     accept: (answer, begun, broker) => {
+      if (answer.records.length === 0 && queue.length === 0 && !closed && fetchOffset !== undefined) {
+        // Nothing new, which is what a quiet topic answers all day.
+        finish({ end: endOf(answer, isolation), begun }, fetchOffset);
+        return;
+      }
       try {
         const delivery = takeAnswer(answer, fetchOffset ?? 0, isolation);
         fetchOffset = delivery.next;
@@ -204,9 +209,13 @@ function takeAnswer(answer: FetchedPartition, from: number, isolation: Isolation
   const all = splitBatches(answer.records);
   const next = Math.max(from, (all.at(-1)?.lastOffset ?? -1) + 1);
   const bytes = all.length === 0 ? 0 : answer.records.length;
-  return isolation === 'read_committed'
-    ? { batches: committedBatches(all, answer.aborted), from, next, end: answer.lastStableOffset, bytes }
-    : { batches: all.filter((batch) => !batch.control), from, next, end: answer.highWatermark, bytes };
+  const batches =
+    isolation === 'read_committed' ? committedBatches(all, answer.aborted) : all.filter((batch) => !batch.control);
+  return { batches, from, next, end: endOf(answer, isolation), bytes };
+}
+
+function endOf(answer: FetchedPartition, isolation: Isolation): number {
+  return isolation === 'read_committed' ? answer.lastStableOffset : answer.highWatermark;
 }
 
 function notRead(topic: string, partition: number): Failure {

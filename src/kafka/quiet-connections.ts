@@ -41,7 +41,7 @@ export function areConnectionsQuiet(prototype: RequestQueue): boolean {
 }
 
 /** How exactly a request's timeout (seconds) is kept, in milliseconds. */
-const LOOK_EVERY = 200;
+const LOOK_EVERY = 500;
 
 const watched = new Set<RequestQueue>();
 let watch: NodeJS.Timeout | undefined;

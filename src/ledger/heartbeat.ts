@@ -38,6 +38,8 @@ export interface HeartbeatOptions {
   readonly log: LedgerLog;
 }
 
+/** So that a fetch is answered by a heartbeat, and not by nothing in between: each answer costs a millisecond. */
+const LONGER_THAN_A_BEAT: Milliseconds = 1500;
 const PARTITION = 0;
 const SEND_LIMIT: Milliseconds = 3000;
 /** A replica that left no tombstone gets one when it has been silent for so long. */
@@ -50,6 +52,7 @@ export async function startHeartbeat(options: HeartbeatOptions): Promise<Heartbe
     topic,
     from: 'beginning',
     isolation: 'read_uncommitted',
+    maxWait: LONGER_THAN_A_BEAT,
     onRecords: ({ records }) => {
       for (const record of records) hear(membership, record, log);
       options.onRead();

@@ -61,7 +61,7 @@ export interface RunningLedger extends Ledger {
 
 export type LedgerFollower = Required<Pick<StateListener, 'recorded' | 'cleared' | 'paused'>>;
 
-const EVALUATE_EVERY: Milliseconds = 100;
+const EVALUATE_EVERY: Milliseconds = 200;
 /** Runs are cancelled after `stop_grace` (at most 10 s), and then have to be told to Kafka. */
 const STOP_LIMIT: Milliseconds = 20_000;
 /** After so long somebody should look why. */

@@ -54,7 +54,7 @@ export interface Membership {
   /** A replica's tombstone was read: it stopped cleanly. */
   forget(replica: ReplicaId): void;
   /**
-   * Looks at the clocks. Call it every 100 ms and whenever a heartbeat was read.
+   * Looks at the clocks. Call it every 200 ms and whenever a heartbeat was read.
    * `caughtUp(since)` says whether every shard's partition was read to its last stable offset by a fetch begun after `since`.
    */
   evaluate(now: Monotonic, wall: number, caughtUp: (since: Monotonic) => boolean): Standing;

@@ -6,7 +6,7 @@ import type { ReplicaId, Shard } from './record.ts';
  * Highest random weight (rendezvous) hashing, Thaler and Ravishankar 1996: each replica has a weight for each shard and the
  * highest one present owns it, so a replica that comes or goes moves only its own shards.
  *
- * The returned function remembers weights, for it is asked every 100 ms; what it knows of replicas long gone is dropped.
+ * The returned function remembers weights, for it is asked five times a second; what it knows of replicas long gone is dropped.
  */
 export function createRendezvous(): (replicas: Iterable<ReplicaId>, shard: Shard) => ReplicaId | undefined {
   const weights = new Map<string, number>();

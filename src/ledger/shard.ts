@@ -43,7 +43,7 @@ export interface Shard {
   /** Held with its final state read: runs may be decided and committed. */
   readonly owned: boolean;
   readonly lane: Lane;
-  /** To be called every 100 ms and at every heartbeat; `sound`: the view may be decided by. */
+  /** To be called every 200 ms and at every heartbeat; `sound`: the view may be decided by. */
   evaluate(sound: boolean): void;
   /** A claim was folded. */
   noteClaim(claim: Claim): void;

@@ -24,6 +24,8 @@ export interface TailOptions {
   readonly log: LedgerLog;
 }
 
+/** An idle ledger is asked once in this time. So long may it take to find that nothing is new, after a shard was lost. */
+const MAX_WAIT: Milliseconds = 1000;
 const RESTART_AFTER: Milliseconds = 1000;
 
 /** Connects and begins to read. Rejects with a Failure when the topic cannot be read; later troubles are gone on from. */
@@ -38,6 +40,7 @@ export async function startTail(options: TailOptions): Promise<Tail> {
       topic: options.topic,
       partitions: options.shards,
       from: 'beginning',
+      maxWait: MAX_WAIT,
       partitionBytes: 2 * 1024 * 1024,
       onRecords({ partition, records }) {
         for (const { key, value, offset } of records) {
