@@ -24,6 +24,17 @@ const HEADERS = [
   .map((header) => `-H '${header}'`)
   .join(' ');
 
+/**
+ * The order of a round, so that over the rounds each of `count` (even) contestants follows each other equally often: a broker that
+ * still writes what one has sent would slow the next one (Williams 1949, balanced for first-order carry-over).
+ */
+export function orderOf(round: number, count: number): number[] {
+  return Array.from({ length: count }, (_, place) => {
+    const first = place % 2 === 0 ? (count - place / 2) % count : (place + 1) / 2;
+    return (first + round) % count;
+  });
+}
+
 /** Runs each contestant `runs` times, in turn, and reports medians and ratios. */
 export async function contest(stage: Stage, plan: Contest): Promise<void> {
   const psql = `psql -qX -c "${plan.copyText}"`;
@@ -42,7 +53,8 @@ export async function contest(stage: Stage, plan: Contest): Promise<void> {
   };
   const results = new Map<string, Measurement[]>(Object.keys(scripts).map((name) => [name, []]));
   for (let round = 0; round < plan.runs; round++) {
-    for (const [name, [script, watch]] of Object.entries(scripts)) {
+    const all = Object.entries(scripts);
+    for (const [name, [script, watch]] of orderOf(round, all.length).flatMap((index) => all.slice(index, index + 1))) {
       const measured = await measure(script, stage.env, watch);
       if (name === 'pgtally' && !measured.stdout.includes(`"rows":${plan.rows}`))
         throw new Error(`wrong rows: ${measured.stdout}`);

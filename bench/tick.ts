@@ -6,6 +6,7 @@ import { peakRss, processSeconds } from './measure.ts';
 import { markdownTable, percentile, report } from './report.ts';
 import { setStage } from './stage.ts';
 
+const WARM_UP = 30;
 const SECONDS = 60;
 
 const JOB = `name: tick
@@ -44,6 +45,8 @@ export async function run(): Promise<void> {
     });
     const daemon = startPgtally(['start'], { cwd: stage.project });
     await daemon.waitFor(/published/, 20_000);
+    // A broker that has just been started compiles for half a minute; those that people have are warm.
+    await sleep(WARM_UP * 1000);
     const pid = daemon.process.pid ?? 0;
     lags.clear();
     const before = processSeconds(pid);
