@@ -1,7 +1,8 @@
 // A correction to kafkajs's RecordBatch for records that are bytes already: the head is written by itself and the records stay
 // where they are, in place of being copied twice to be joined with parts of it. The bytes are the same (hand-over-check.ts).
 import { crc32c } from './crc32c.ts';
-import { encodedIn, type Payload } from './pre-encoded.ts';
+import type { Payload } from './payload.ts';
+import { encodedIn } from './pre-encoded.ts';
 import { BATCH_OVERHEAD } from './record-batch.ts';
 import type { EncoderClass, SharingEncoder } from './shared-buffers.ts';
 

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
 import { Failure } from '../model/failure.ts';
 import type { KafkaSettings } from '../model/project.ts';
-import type { Compress } from './pre-encoded.ts';
+import type { Compress } from './payload.ts';
 
 export interface Compression {
   /** As in a batch's attributes, and what kafkajs's `send()` is to be given. */

@@ -147,6 +147,7 @@ function sendTopic(
         }),
     );
     dispatch();
+    session.prepare(batches);
     return promises;
   };
 }

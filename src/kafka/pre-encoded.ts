@@ -3,6 +3,7 @@
 // kafkajs's. It was found by reading that version, so it is checked at start (hand-over-check.ts).
 import type { ICustomPartitioner, Message } from 'kafkajs';
 import { Failure } from '../model/failure.ts';
+import { type Compress, type Payload, payloadOf } from './payload.ts';
 import type { EncodedBatch } from './record-batch.ts';
 
 /**
@@ -38,8 +39,6 @@ export interface HandOver {
   /** What the `compression` given to `send()` stands for. Absent: none. */
   readonly compress?: Compress | undefined;
 }
-
-export type Compress = (bytes: Buffer) => Promise<Buffer>;
 
 /** The `messages` of one topic for `send()` or `sendBatch()`. Throws a Failure (`internal`) for two batches of a partition. */
 export function preEncoded(batches: readonly EncodedBatch[], handOver: HandOver = {}): Message[] {
@@ -92,15 +91,11 @@ interface PartitionMessages {
   map(mapper: (...args: never[]) => unknown): unknown[];
 }
 
-function partitionMessages(
-  { partition, count, bytes }: EncodedBatch,
-  { gate = onlyOnce, compress }: HandOver,
-): PartitionMessages {
+function partitionMessages(batch: EncodedBatch, { gate = onlyOnce, compress }: HandOver): PartitionMessages {
+  const { partition, count } = batch;
   let taken = 0;
   // Started for all partitions of a send at once; kafkajs itself would compress one after the other.
-  const payload = compress ? compressed(bytes, compress) : Promise.resolve({ bytes, compressed: false });
-  // Who takes it will see an error; before that it is nobody's.
-  payload.catch(() => {});
+  const payload = payloadOf(batch, compress);
   return {
     length: count,
     map: (mapper) => {
@@ -117,17 +112,6 @@ function partitionMessages(
 export interface EncodedRecords {
   readonly count: number;
   readonly payload: Promise<Payload>;
-}
-
-export interface Payload {
-  readonly bytes: Buffer;
-  readonly compressed: boolean;
-}
-
-/** What does not become smaller stays as it is, or a batch could outgrow what its topic takes. */
-async function compressed(bytes: Buffer, compress: Compress): Promise<Payload> {
-  const smaller = await compress(bytes);
-  return smaller.length < bytes.length ? { bytes: smaller, compressed: true } : { bytes, compressed: false };
 }
 
 const ENCODED = Symbol('encoded records');

@@ -10,7 +10,9 @@ import { withDeadline } from './deadline.ts';
 import { kafkaFailure } from './errors.ts';
 import { checkHandOver } from './hand-over-check.ts';
 import { loadKafkajs } from './kafkajs.ts';
+import { payloadOf } from './payload.ts';
 import { type Gate, type HandOver, leadersPartitioner, onlyOnce, preEncoded } from './pre-encoded.ts';
+import type { EncodedBatch } from './record-batch.ts';
 import { requireUsable } from './usable-topic.ts';
 import { checkWritten, type TopicBatches } from './written.ts';
 
@@ -65,6 +67,8 @@ export interface ProducerSession {
   step<T>(step: Step, work: () => Promise<T>): Promise<T>;
   /** One `sendBatch`, its answer compared with what was to be written. */
   send(sender: Sender, topics: readonly TopicBatches[], handOver?: HandOver): Promise<void>;
+  /** Makes ready what `send` will need of batches that have to wait. */
+  prepare(batches: readonly EncodedBatch[]): void;
   /** Rejects with a Failure (`topic`), the producer unharmed, for a topic that may not enter it now. */
   admit(topics: readonly string[]): Promise<void>;
   /** Ends it; resolves within 2 s and never rejects. */
@@ -149,6 +153,9 @@ export async function openSession(client: KafkaClient, options: SessionOptions):
         })),
       });
       checkWritten(topics, written as RecordMetadata[]);
+    },
+    prepare: (batches) => {
+      for (const batch of batches) void payloadOf(batch, compress);
     },
     admit: async (topics) => {
       for (const topic of topics) {

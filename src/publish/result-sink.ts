@@ -11,6 +11,8 @@ import type { MemoryBudget } from './memory.ts';
 const RESERVATION_STEP: Bytes = 64 * 1024;
 /** Batches are sent on when this much has gathered: enough for every partition to get a batch of good size. */
 const STREAM_CHUNK: Bytes = 4 * 1024 * 1024;
+/** Sends at a time: while one is on its way the next is made ready behind it. One more waits: that is the back-pressure. */
+const MOST_SENDS = 2;
 
 export interface FinishedResult {
   /** Set when the result outgrew its buffer: its rows are in this stream's transaction, and `batches` is empty. */
@@ -41,7 +43,7 @@ export function createResultSink(options: ResultSinkOptions): ResultSink {
   const { encoder, memory, bufferLimit } = options;
   let reserved = 0;
   let stream: RunStream | undefined;
-  let sending: Promise<void> | undefined;
+  const sends = new Set<Promise<void>>();
   let failed: { readonly error: unknown } | undefined;
   let abandoned = false;
   /** Bytes that were in open batches when full ones were last taken. */
@@ -66,16 +68,17 @@ export function createResultSink(options: ResultSinkOptions): ResultSink {
     const batches = encoder.takeFull();
     left = encoder.buffered;
     if (batches.length === 0) return;
-    sending = target.send(batches).then(
+    const sent = target.send(batches).then(
       () => {
-        sending = undefined;
+        sends.delete(sent);
         encoder.recycle(batches);
       },
       (error: unknown) => {
-        sending = undefined;
+        sends.delete(sent);
         failed ??= { error };
       },
     );
+    sends.add(sent);
   };
 
   /** Others wait for their turn behind this stream: it may not stay open when the run ended before it was there. */
@@ -86,10 +89,13 @@ export function createResultSink(options: ResultSinkOptions): ResultSink {
     throw new Failure('the run has ended', { kind: 'cancelled' });
   };
 
-  const sendAfterTheLast = async (): Promise<void> => {
+  const sendWhenThereIsRoom = async (): Promise<void> => {
     stream ??= await open();
     release();
-    if (sending) await sending;
+    for (const oldest of sends) {
+      if (sends.size < MOST_SENDS) break;
+      await oldest;
+    }
     if (failed) throw failed.error;
     if (!abandoned) send(stream);
   };
@@ -98,24 +104,22 @@ export function createResultSink(options: ResultSinkOptions): ResultSink {
     write(chunk) {
       encoder.write(chunk);
       if (failed) throw failed.error;
-      if (!stream) return fits() ? undefined : sendAfterTheLast();
+      if (!stream) return fits() ? undefined : sendWhenThereIsRoom();
       if (encoder.buffered - left < STREAM_CHUNK) return undefined;
-      // One send is under way while the next chunk fills; a second one waits: that is the back-pressure.
-      if (sending) return sendAfterTheLast();
+      if (sends.size >= MOST_SENDS) return sendWhenThereIsRoom();
       send(stream);
       return undefined;
     },
     async finish() {
       const batches = encoder.finish();
       if (!stream) return { stream, batches };
-      if (sending) await sending;
+      await Promise.all([...sends, batches.length > 0 ? stream.send(batches) : undefined]);
       if (failed) throw failed.error;
-      if (batches.length > 0) await stream.send(batches);
       return { stream, batches: [] };
     },
     async abandon() {
       abandoned = true;
-      if (sending) await sending;
+      await Promise.all(sends);
       release();
       await stream?.abort();
     },

@@ -58,17 +58,17 @@ describe('the result of a run that is given up', () => {
     await adHoc.close();
   });
 
-  it('sends nothing more, when a send was under way and another waited for it', async () => {
+  it('sends nothing more, when sends were under way and another waited for them', async () => {
     const { topic, adHoc, openStream, sink, sends } = await sinkOnKafka();
     await sink.write(LARGE);
-    await sink.write(CHUNK);
-    const waiting = sink.write(CHUNK);
-    expect(waiting).toBeInstanceOf(Promise);
+    let waiting: Promise<void> | undefined;
+    while (!waiting) waiting = sink.write(CHUNK);
+    const before = sends.length;
     await Promise.all([sink.abandon(), waiting]);
     const next = await openStream();
     expect((await next.commit([])).status).toBe('committed');
     expect(await valuesOf(topic)).toEqual([]);
-    expect(sends.length).toBe(1);
+    expect([before > 0, sends.length]).toEqual([true, before]);
     await adHoc.close();
   });
 });

@@ -1,0 +1,31 @@
+// What the records of a batch are in a request: compressed or as they are. Made once for a batch, and ahead of its turn where it
+// has to wait for others, because a thread that compresses and a broker that writes can work side by side.
+import type { EncodedBatch } from './record-batch.ts';
+
+export interface Payload {
+  readonly bytes: Buffer;
+  readonly compressed: boolean;
+}
+
+export type Compress = (bytes: Buffer) => Promise<Buffer>;
+
+const payloads = new WeakMap<EncodedBatch, Promise<Payload>>();
+
+/** The payload of `batch`, begun at the first call. */
+export function payloadOf(batch: EncodedBatch, compress: Compress | undefined): Promise<Payload> {
+  const known = payloads.get(batch);
+  if (known) return known;
+  const payload = compress
+    ? compressed(batch.bytes, compress)
+    : Promise.resolve({ bytes: batch.bytes, compressed: false });
+  // Who takes it will see an error; before that it is nobody's.
+  payload.catch(() => {});
+  payloads.set(batch, payload);
+  return payload;
+}
+
+/** What does not become smaller stays as it is, or a batch could outgrow what its topic takes. */
+async function compressed(bytes: Buffer, compress: Compress): Promise<Payload> {
+  const smaller = await compress(bytes);
+  return smaller.length < bytes.length ? { bytes: smaller, compressed: true } : { bytes, compressed: false };
+}
