@@ -1,4 +1,5 @@
 // Opens a connection: the transport with its TLS, the login, and postgres.js on top for the protocol of statements.
+import type postgres from 'postgres';
 import type { Server } from '../model/project.ts';
 import type { Milliseconds } from '../model/units.ts';
 import { lateConnection, lostConnection, toFailure } from './classify.ts';
@@ -49,28 +50,20 @@ export async function connect(server: Server, options: ConnectOptions): Promise<
   }
 }
 
-async function startPostgres(server: Server, socket: PostgresSocket, applicationName: string) {
+async function startPostgres(server: Server, socket: PostgresSocket, applicationName: string): Promise<postgres.Sql> {
   const { default: postgres } = await import('postgres');
+  settings ??= withoutVariable('PGTARGETSESSIONATTRS', () => postgres(SETTINGS as object).options);
   let given = false;
   const options = {
+    // With `shared` in them, which these have, postgres.js takes options as they are.
+    ...settings,
+    // Else it makes a second client beside each, for logical replication: half of a connection's memory.
+    no_subscribe: true,
+    parameters: {},
     host: [server.host],
     port: [server.port],
     user: server.user,
     database: server.database,
-    // The login is ours (login.ts); postgres.js would take PGPASSWORD for an empty one.
-    pass: () => '',
-    ssl: false,
-    max: 1,
-    prepare: true,
-    debug: false,
-    fetch_types: false,
-    onnotice: () => undefined,
-    connect_timeout: 0,
-    idle_timeout: 0,
-    max_lifetime: null,
-    max_pipeline: 1,
-    keep_alive: 0,
-    types: UNCONVERTED_TYPES,
     connection: { application_name: applicationName, ...server.parameters },
     socket: () => {
       if (given) return Promise.reject(lostConnection());
@@ -78,8 +71,27 @@ async function startPostgres(server: Server, socket: PostgresSocket, application
       return Promise.resolve(socket);
     },
   };
-  return withoutVariable('PGTARGETSESSIONATTRS', () => postgres(options as object));
+  return postgres(options as object);
 }
+
+/** What all connections have in common, as given and as postgres.js 3.4.9 understands it. */
+const SETTINGS = {
+  // The login is ours (login.ts); postgres.js would take PGPASSWORD for an empty one.
+  pass: () => '',
+  ssl: false,
+  max: 1,
+  prepare: true,
+  debug: false,
+  fetch_types: false,
+  onnotice: () => undefined,
+  connect_timeout: 0,
+  idle_timeout: 0,
+  max_lifetime: null,
+  max_pipeline: 1,
+  keep_alive: 0,
+  types: UNCONVERTED_TYPES,
+};
+let settings: postgres.Sql['options'] | undefined;
 
 /** postgres.js reads this libpq variable, throws at `any`, and no option of it overrides the variable. */
 function withoutVariable<T>(name: string, work: () => T): T {

@@ -1,0 +1,28 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { expect, test } from 'vitest';
+import { connect } from '../../src/postgres/connect.ts';
+import { freshDatabase } from '../stack/for-tests.ts';
+import { targetAt } from './targets.ts';
+
+const CONNECTIONS = 60;
+
+function usedAfterCollection(): number {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  collect();
+  return process.memoryUsage().heapUsed;
+}
+
+test('a connection that is kept holds half of what one by the defaults of postgres.js does', async () => {
+  const database = await freshDatabase();
+  const server = targetAt(database, database.name);
+  const open = () => connect(server, { applicationName: 'pgtally/memory-test' });
+  const warm = await open();
+  const before = usedAfterCollection();
+  const connections = await Promise.all(Array.from({ length: CONNECTIONS }, open));
+  const each = (usedAfterCollection() - before) / CONNECTIONS;
+  expect(each).toBeLessThan(45_000);
+  await Promise.all([warm, ...connections].map((connection) => connection.close()));
+  await database.drop();
+});
