@@ -1,6 +1,7 @@
 // What one (job, server) has to do now, given the ledger's last word on it. Pure: the dispatcher carries it out.
+import { Failure } from '../model/failure.ts';
 import type { LedgerRecord } from '../model/run.ts';
-import type { Slot } from '../model/units.ts';
+import type { Milliseconds, Slot } from '../model/units.ts';
 import type { Timetable } from '../project/prepared.ts';
 import { type DueSlot, dueSlots, type SkippedSlots } from '../schedule/due.ts';
 import { countTicks, nextTick, previousTick } from '../schedule/ticks.ts';
@@ -74,6 +75,18 @@ export function overlapped(
 /** When the slot after `slot` is dispatched: until then a snapshot job may retry. */
 export function nextDispatch(timetable: Timetable, slot: Slot, lateBy: number): number {
   return nextTick(timetable.schedule, timetable.timezone, slot) + lateBy;
+}
+
+/** Clocks that are kept in step do not differ by that much. */
+const AHEAD: Milliseconds = 60_000;
+
+/** Why nothing runs although time passes: a slot recorded by a clock far ahead silences its (job, server) until then. */
+export function aheadOfClock(last: LedgerRecord | undefined, now: number): Failure | undefined {
+  if (!last || Date.parse(last.slot) - now <= AHEAD) return undefined;
+  return new Failure(`the ledger's last slot, ${last.slot}, is ahead of this machine's clock: nothing runs before it`, {
+    kind: 'configuration',
+    hint: 'set the clocks of all replicas right; to run the job before that time, give it another name',
+  });
 }
 
 function slotsBetween(timetable: Timetable, after: Slot, until: number): SkippedSlots | undefined {

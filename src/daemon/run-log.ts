@@ -21,6 +21,8 @@ export interface RunLog {
   retry(slot: Slot, failure: Failure, delay: Milliseconds): void;
   /** The query was answered, and Kafka did not take what it gave. */
   notCommitted(failure: Failure): void;
+  /** Nothing runs, because the ledger's last slot is ahead of the clock. */
+  ahead(failure: Failure): void;
   /** What stops nothing, and may come again. */
   warned(message: string): void;
   /** A partition of an ingest job that goes no further while others do. */
@@ -34,6 +36,12 @@ const OF_THE_SERVER: ReadonlySet<string> = new Set(['connection', 'authenticatio
 /** These are not even of one server. */
 const OF_NO_JOB: ReadonlySet<string> = new Set([...OF_THE_SERVER, 'kafka']);
 const FAILING: Words = { again: 'still failing', between: 'fails now and then', end: 'back' };
+/** Of Kafka's failures, which are not the server's. */
+const NOT_COMMITTED: Words = {
+  again: 'still not committed',
+  between: 'now and then not committed',
+  end: 'committed again',
+};
 const WARNED: Words = { again: 'warned again', between: 'warned again', end: 'not warned any more' };
 const PAUSED: Words = { again: 'still paused', between: 'paused now and then', end: 'runs again' };
 
@@ -50,6 +58,7 @@ export function createRunLogs(log: Log, clock: () => number): RunLogs {
       line: Pick<Trouble, 'level' | 'msg' | 'stage' | 'counts'> & {
         readonly fields: LogFields;
         readonly part?: string;
+        readonly words?: Words;
       },
     ): Trouble => {
       const { kind, message, code, hint } = error;
@@ -60,7 +69,7 @@ export function createRunLogs(log: Log, clock: () => number): RunLogs {
         scope: OF_THE_SERVER.has(kind) ? scopes.server : scopes.own,
         job: OF_NO_JOB.has(kind) ? undefined : job,
         cause: [kind, code, line.part].join(' '),
-        words: FAILING,
+        words: line.words ?? FAILING,
         fields: { ...place, ...line.fields, ...told },
         brief: told,
       };
@@ -136,8 +145,13 @@ export function createRunLogs(log: Log, clock: () => number): RunLogs {
           stage: 'commit',
           fields: {},
           counts: { retries: 1 },
+          words: NOT_COMMITTED,
         } as const;
         troubles.met(failure(error, line));
+      },
+      ahead(error) {
+        const line = { level: 'warn', msg: 'ahead of the clock', stage: 'ahead', fields: {} } as const;
+        troubles.met(failure(error, { ...line, part: error.message, counts: { times: 1 } }));
       },
       warned(message) {
         const trouble = { scope: scopes.warned, server, job, cause: message, stage: 'warned', words: WARNED } as const;

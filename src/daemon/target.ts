@@ -13,7 +13,7 @@ import type { SkippedSlots } from '../schedule/due.ts';
 import { splayOf } from '../schedule/hash.ts';
 import { nextTick, previousTick, window } from '../schedule/ticks.ts';
 import type { WaitingSlot } from '../status/operations.ts';
-import { decide, nextDispatch, overlapped } from './decide.ts';
+import { aheadOfClock, decide, nextDispatch, overlapped } from './decide.ts';
 import { outcomeRecord, type RunFacts, skipRecord, withStreaks } from './records.ts';
 import { createRetrying } from './retrying.ts';
 import type { ScheduledJob } from './scheduled.ts';
@@ -62,8 +62,12 @@ export function createTarget(
     // A clock set back by more is not waited for.
     if (now < notBefore && notBefore - now <= AFTER_UNAVAILABLE) return;
     const paused = ledger.paused(job.name) !== undefined;
-    const decision = decide({ prepared, timetable, lateBy, last: last(), paused, justRan, now });
-    if (decision.kind === 'wait') return;
+    const known = last();
+    const decision = decide({ prepared, timetable, lateBy, last: known, paused, justRan, now });
+    if (decision.kind === 'wait') {
+      if (!paused) noteAhead(known, now);
+      return;
+    }
     hold = ledger.begin(job.name, server.name);
     if (!hold) return;
     const work =
@@ -88,6 +92,13 @@ export function createTarget(
       });
   }
 
+  function noteAhead(known: LedgerRecord | undefined, now: number): void {
+    const failure = aheadOfClock(known, now);
+    if (!failure) return;
+    waiting ??= { slot: previousTick(schedule, timezone, now - lateBy), failure };
+    tell.ahead(failure);
+  }
+
   async function register(slot: Slot, changedFrom: Slot | undefined): Promise<void> {
     const record = outcomeRecord(facts(slot, 'schedule', clock(), 0), 'registered', 0, 0);
     if (await commitRecords([record], 0)) tell.registered(slot, changedFrom);
@@ -102,7 +113,7 @@ export function createTarget(
     const committer = ledger.committer(job.name, server.name, job.delivery);
     const before = missed ? [skip(missed, 'missed', last())] : [];
     const started = clock();
-    const run = scheduledRunId({ job: job.name, server: server.name, slot });
+    const run = runOf(slot);
     const retrying = createRetrying(prepared, slot, nextDispatch(timetable, slot, lateBy), stopping.signal, clock);
     const written = { rows: 0, bytes: 0 };
     for (;;) {
@@ -118,7 +129,7 @@ export function createTarget(
         nextUse: nextDispatch(timetable, clock(), lateBy),
       });
       if (result.status === 'read') {
-        const ran = { ...facts(slot, trigger, started, retrying.attempts), run };
+        const ran = facts(slot, trigger, started, retrying.attempts, run);
         await settle(
           { ...result, rows: result.rows + written.rows, bytes: result.bytes + written.bytes },
           before,
@@ -146,13 +157,8 @@ export function createTarget(
         if (!hold || last()?.slot !== known?.slot) return;
         if (again) continue;
       }
-      await fail(
-        failure,
-        before,
-        { ...facts(slot, trigger, started, retrying.attempts), run },
-        retrying.endedByNextSlot,
-        written,
-      );
+      const ran = facts(slot, trigger, started, retrying.attempts, run);
+      await fail(failure, before, ran, retrying.endedByNextSlot, written);
       return;
     }
   }
@@ -249,8 +255,9 @@ export function createTarget(
     }
   }
 
-  function facts(slot: Slot, trigger: 'schedule' | 'catchup', started: number, attempts: number): RunFacts {
-    const run = scheduledRunId({ job: job.name, server: server.name, slot });
+  const runOf = (slot: Slot): string => scheduledRunId({ job: job.name, server: server.name, slot });
+
+  function facts(slot: Slot, trigger: 'schedule' | 'catchup', started: number, attempts: number, run = runOf(slot)) {
     return { slot, run, trigger, started, finished: clock(), schedule: timetable.hash, attempts };
   }
 

@@ -57,6 +57,7 @@ const silent: RunLogs = {
     registered: () => undefined,
     retry: () => undefined,
     notCommitted: () => undefined,
+    ahead: () => undefined,
     warned: () => undefined,
     halted: () => undefined,
     records: () => undefined,

@@ -8,7 +8,8 @@ import type { PublishJob } from '../../src/model/project.ts';
 import type { LedgerRecord } from '../../src/model/run.ts';
 import { manualClock, prepared, SERVER, scriptedAttempts, scriptedLedger } from './scripted.ts';
 
-const quiet = createLog({ write: () => undefined, pretty: false, level: 'error' });
+const lines: string[] = [];
+const quiet = createLog({ write: (line) => lines.push(line), pretty: false, level: 'warn' });
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function setUp(options: {
@@ -56,6 +57,25 @@ function setUp(options: {
 }
 
 describe('a (job, server)', () => {
+  test('whose last slot is ahead of the clock says so and counts as failing until the clock has reached it', async () => {
+    const { clock, attempts, target } = setUp({ at: '2027-01-01T12:00:07Z', last: '2027-01-01T15:00:00Z' });
+    target.evaluate();
+    clock.now += 10_000;
+    target.evaluate();
+    expect(attempts.started).toEqual([]);
+    expect(target.waiting).toMatchObject({
+      slot: Date.parse('2027-01-01T12:00:00Z'),
+      failure: { message: expect.stringMatching(/2027-01-01T15:00:00Z.* ahead of this machine's clock/) },
+    });
+    expect(lines.filter((line) => line.includes('ahead of the clock')).length).toBe(1);
+    clock.now = Date.parse('2027-01-01T15:00:10Z');
+    target.evaluate();
+    attempts.started[0]?.end(3);
+    await turn();
+    await turn();
+    expect(target.waiting).toBeUndefined();
+  });
+
   test('is registered at its last slot when it is seen first, and runs at its next', async () => {
     const { clock, attempts, target, outcomes } = setUp({ at: '2027-01-01T12:00:07Z' });
     target.evaluate();
