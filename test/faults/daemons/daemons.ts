@@ -85,10 +85,14 @@ key: n
     },
     async count() {
       const due = Math.floor(Date.now() / 3000) * 3000;
+      let behind: readonly string[] = PAIRS;
       await until(async () => {
         const last = await published(topic);
-        return PAIRS.every((pair) => (last.get(pair) ?? 0) >= due);
+        behind = PAIRS.filter((pair) => (last.get(pair) ?? 0) < due);
+        return behind.length === 0;
       }, 60_000);
+      if (behind.length > 0)
+        for (const daemon of running) tellOf(daemon, `${behind.join(', ')} did not come to an end`);
       const ended = await Promise.all(running.map(stopOrKill));
       const retries = ended.flatMap(({ stderr }) => stderr.match(/"msg":"will retry"/g) ?? []).length;
       return { ...(await countSlots(topic, ledgerOf(project), due)), retries };
@@ -102,9 +106,7 @@ async function stopOrKill(daemon: RunningCommand): Promise<CommandResult> {
   const killing = new AbortController();
   void sleep(STOP_LIMIT, undefined, { signal: killing.signal }).then(
     () => {
-      process.stderr.write(
-        `a daemon did not stop within ${STOP_LIMIT} ms; it wrote:\n${daemon.stderr().slice(-4000)}\n`,
-      );
+      tellOf(daemon, `a daemon did not stop within ${STOP_LIMIT} ms`);
       void daemon.stop('SIGKILL');
     },
     () => undefined,
@@ -112,6 +114,11 @@ async function stopOrKill(daemon: RunningCommand): Promise<CommandResult> {
   const result = await stopping;
   killing.abort();
   return result;
+}
+
+/** What a count cannot say: why. */
+function tellOf(daemon: RunningCommand, what: string): void {
+  process.stderr.write(`${what}; daemon ${daemon.process.pid} wrote:\n${daemon.stderr().slice(-4000)}\n`);
 }
 
 function ledgerOf(project: TestProject): string {
