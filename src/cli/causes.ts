@@ -1,4 +1,5 @@
 // What went wrong on several servers in the same way is one problem that names them: `7 servers: connection refused (edge-3, …)`.
+import { nameSome } from '../model/name-some.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Server } from '../model/project.ts';
 import type { SourceFile, Span } from '../model/source.ts';
@@ -14,9 +15,6 @@ export interface Occurrence {
   readonly place?: { readonly file: SourceFile; readonly span: Span } | undefined;
 }
 
-/** Servers named in one message. */
-const NAMED = 5;
-
 /** One problem for each cause and place, in the order in which they were first met. */
 export function groupByCause(occurrences: readonly Occurrence[]): Problem[] {
   const groups = new Map<string, Occurrence[]>();
@@ -26,11 +24,6 @@ export function groupByCause(occurrences: readonly Occurrence[]): Problem[] {
     groups.set(key, [...(groups.get(key) ?? []), occurrence]);
   }
   return [...groups.values()].map(toProblem);
-}
-
-/** `a, b, c, d, e, …` */
-export function nameSome(names: readonly string[]): string {
-  return names.slice(0, NAMED).join(', ') + (names.length > NAMED ? ', …' : '');
 }
 
 function toProblem(group: readonly Occurrence[]): Problem {

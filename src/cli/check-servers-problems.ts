@@ -1,6 +1,8 @@
 // What `check --servers` found out, as problems: failures of servers and jobs, rights a role should not have, clocks and
 // standbys that make an interval job miss rows, columns of different types.
+
 import type { Failure } from '../model/failure.ts';
+import { nameSome } from '../model/name-some.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Project } from '../model/project.ts';
 import { formatDuration, type Milliseconds } from '../model/units.ts';
@@ -8,7 +10,7 @@ import { isTableRight, type ServerReport } from '../postgres/privileges.ts';
 import type { TypeDifference } from '../publish/compare-servers.ts';
 import type { InspectedJob, InspectedServer } from '../publish/inspect-servers.ts';
 import { LEAST_PRIVILEGED_ROLE, privilegedFailure } from '../publish/privileged.ts';
-import { groupByCause, nameSome, type Occurrence } from './causes.ts';
+import { groupByCause, type Occurrence } from './causes.ts';
 
 /** A clock that is off by less than this is worth no word. */
 const CLOCK_TOLERANCE: Milliseconds = 1000;

@@ -1,6 +1,7 @@
 // The first step of nearly every command: the project's files, with their problems printed.
 import { formatProblems } from '../config/frame.ts';
 import { loadProject } from '../config/load.ts';
+import { nameSome } from '../model/name-some.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Project } from '../model/project.ts';
 import { openProject } from '../project/open-project.ts';
@@ -51,9 +52,7 @@ export function findJob(ready: ReadyProject, name: string): PreparedJob {
   const names = ready.project.jobs.map((candidate) => candidate.name);
   throw new UsageError(
     `there is no job named \`${name}\``,
-    names.length === 0
-      ? 'no file in `jobs/` defines a job yet'
-      : `jobs: ${names.slice(0, 20).join(', ')}${names.length > 20 ? ', …' : ''}`,
+    names.length === 0 ? 'no file in `jobs/` defines a job yet' : `jobs: ${nameSome(names, 20)}`,
   );
 }
 

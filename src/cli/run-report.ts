@@ -1,5 +1,6 @@
 // How the runs of `pgtally run` are told: a line a server as it ends, then, for more than one, a summary by cause.
 import { formatProblem } from '../config/frame.ts';
+import { nameSome } from '../model/name-some.ts';
 import { formatInstant, formatSize } from '../model/units.ts';
 import type { EndedRun } from '../publish/by-hand.ts';
 import type { CommandContext } from './context.ts';
@@ -82,10 +83,7 @@ export function createRunReport(
       progress.clear();
       if (total > 1) {
         for (const [cause, servers] of causes) {
-          if (servers.length > 1)
-            output.complain(
-              `${servers.length} servers: ${cause} (${servers.slice(0, 5).join(', ')}${servers.length > 5 ? ', …' : ''})`,
-            );
+          if (servers.length > 1) output.complain(`${servers.length} servers: ${cause} (${nameSome(servers)})`);
         }
         const parts = Object.entries(counts).filter(([, count]) => count > 0);
         output.note(`${parts.map(([outcome, count]) => `${count} ${outcome}`).join(', ')}; ${rows} rows`);

@@ -1,5 +1,6 @@
 // `--server NAME`, a name or a glob, may be given several times.
 import { matchesServer } from '../config/glob.ts';
+import { nameSomeAndCount } from '../model/name-some.ts';
 import type { Job, Server } from '../model/project.ts';
 import { UsageError } from './failure.ts';
 
@@ -11,7 +12,7 @@ export function selectServers(job: Job, patterns: readonly string[] | undefined)
     const names = job.servers.map((server) => server.name);
     throw new UsageError(
       `--server: \`${pattern}\` matches none of the servers of job \`${job.name}\``,
-      `its servers: ${names.slice(0, 10).join(', ')}${names.length > 10 ? `, … (${names.length})` : ''}`,
+      `its servers: ${nameSomeAndCount(names, 10)}`,
     );
   }
   return job.servers.filter((server) => patterns.some((pattern) => matchesServer(pattern, server.name)));

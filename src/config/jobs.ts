@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import type { IngestJob, Job, PublishJob, Server, TopicSettings } from '../model/project.ts';
 import type { Located, SourceFile } from '../model/source.ts';
-import type { Draft, ValueOf } from './field.ts';
+import type { Complete, Draft, ValueOf } from './field.ts';
 import { ingestDetailFields, ingestFields, ingestJob, job, publishFields, publishJob } from './fields/job.ts';
 import type { defaultsFields } from './fields/project.ts';
 import { formats } from './formats.ts';
@@ -110,18 +110,13 @@ function checkUnique(declared: Located<string>, named: Map<string, Located<strin
 function toPublishJob(draft: Draft<typeof publishFields>, common: Common): PublishJob | undefined {
   const fields = complete(publishFields, draft);
   if (!fields) return undefined;
-  const { description, schedule, key, value, headers, overlap, catchup } = fields;
+  const { key, value, headers, overlap, catchup } = fields;
   const topic = toTopic(fields.topic);
   if (!topic) return undefined;
   return {
     kind: 'publish',
-    name: common.declared.value,
     ...common,
-    ...(description === undefined ? {} : { description: description.value }),
-    ...(schedule === undefined ? {} : { schedule }),
-    timezone: fields.timezone,
-    timeout: fields.timeout.value,
-    retries: fields.retries.value,
+    ...ofEachKind(fields, common),
     query: fields.query,
     topic,
     ...(key === undefined ? {} : { key: toKey(key) }),
@@ -135,6 +130,19 @@ function toPublishJob(draft: Draft<typeof publishFields>, common: Common): Publi
     splay: fields.splay.value,
     concurrency: fields.concurrency.value,
     delivery: fields.delivery.value,
+  };
+}
+
+/** What publish jobs and ingest jobs have alike. */
+function ofEachKind(fields: Complete<typeof publishFields> | Complete<typeof ingestFields>, { declared }: Common) {
+  const { description, schedule, timezone, timeout, retries } = fields;
+  return {
+    name: declared.value,
+    ...(description === undefined ? {} : { description: description.value }),
+    ...(schedule === undefined ? {} : { schedule }),
+    timezone,
+    timeout: timeout.value,
+    retries: retries.value,
   };
 }
 
@@ -159,17 +167,11 @@ function toIngestJob(draft: Draft<typeof ingestFields>, common: Common, context:
   const fields = complete(ingestFields, draft);
   const details = draft.ingest && complete(ingestDetailFields, draft.ingest.value);
   if (!fields || !details) return undefined;
-  const { description, schedule } = fields;
   const { partitions, limit } = details;
   return {
     kind: 'ingest',
-    name: common.declared.value,
     ...common,
-    ...(description === undefined ? {} : { description: description.value }),
-    ...(schedule === undefined ? {} : { schedule }),
-    timezone: fields.timezone,
-    timeout: fields.timeout.value,
-    retries: fields.retries.value,
+    ...ofEachKind(fields, common),
     stream: fields.stream.value,
     topic: details.topic.value,
     from: details.from.value,

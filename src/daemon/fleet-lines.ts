@@ -1,6 +1,7 @@
 // One thing that happens to many servers at once is told in a few lines: the first servers each have their own, the others
 // are gathered into one line that counts and names them. Nothing is left out: the counts add up, and at level `debug` each
 // line is there as well.
+import { nameSome } from '../model/name-some.ts';
 import type { Milliseconds, ServerName } from '../model/units.ts';
 import type { Level, Log, LogFields } from './log.ts';
 
@@ -26,7 +27,6 @@ export interface FleetLines {
 
 /** So many servers of a group have lines of their own. */
 const AT_ONCE = 3;
-const NAMED = 5;
 /** How long is gathered: longer while it goes on, for servers that fail one after the other. */
 const WINDOWS: readonly Milliseconds[] = [1000, 10_000, 60_000];
 
@@ -69,7 +69,7 @@ export function createFleetLines(log: Log): FleetLines {
     log[last.level](`${last.msg}: ${servers.length} servers`, {
       ...shared,
       servers: servers.length,
-      names: `${servers.slice(0, NAMED).join(', ')}${servers.length > NAMED ? ', …' : ''}`,
+      names: nameSome(servers),
       ...totals(lines),
     });
   };

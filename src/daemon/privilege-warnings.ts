@@ -1,4 +1,5 @@
 // Roles that may do more than a job needs (design 12), said once for all the servers on which they may: a fleet has one role.
+import { nameSomeAndCount } from '../model/name-some.ts';
 import type { Milliseconds, ServerName } from '../model/units.ts';
 import { isTableRight } from '../postgres/privileges.ts';
 import type { PublishContext } from '../publish/attempt.ts';
@@ -22,8 +23,7 @@ export function createPrivilegeWarnings(
   const say = (): void => {
     _timer = undefined;
     for (const [rights, { role, servers }] of gathered) {
-      const named = `${servers.slice(0, NAMED).join(', ')}${servers.length > NAMED ? `, … (${servers.length})` : ''}`;
-      log.warn(`role ${rights}`, { role, servers: named, hint: LEAST_PRIVILEGED_ROLE });
+      log.warn(`role ${rights}`, { role, servers: nameSomeAndCount(servers, NAMED), hint: LEAST_PRIVILEGED_ROLE });
     }
     gathered.clear();
   };
