@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createLog } from '../../src/daemon/log.ts';
 import { createRunLogs } from '../../src/daemon/run-log.ts';
 import { createTarget } from '../../src/daemon/target.ts';
@@ -37,11 +37,14 @@ function setUp(options: {
     : undefined;
   const ledger = scriptedLedger(state);
   const attempts = scriptedAttempts();
+  const runLogs = createRunLogs(quiet, clock.read);
+  // What it waits to tell would go on in the timers that the next file of this worker fakes.
+  onTestFinished(() => runLogs.close());
   const target: Target = createTarget(job, job.timetable, SERVER, {
     ledger,
     attempts,
     log: quiet,
-    runLogs: createRunLogs(quiet, clock.read),
+    runLogs,
     clock: clock.read,
     onRecord: () => undefined,
   });
