@@ -25,7 +25,9 @@ describe('what the ledger remembers', () => {
     const topic = await freshTopic({ partitions: 2 });
     const project = await testProject({
       servers: 2,
-      jobs: { 'ticks.yaml': `${EVERY_SECOND}query: select :slot as slot\ntopic: ${topic}\ncatchup: all\n` },
+      jobs: {
+        'ticks.yaml': `${EVERY_SECOND}query: select :slot as slot\ntopic: ${topic}\ncatchup: all\noverlap: queue\n`,
+      },
     });
     await untilPublished(project, 4);
     await new Promise((resolve) => setTimeout(resolve, 3000));

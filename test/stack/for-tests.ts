@@ -2,9 +2,10 @@
 // Java client. Everything is named uniquely, so that files run side by side.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Admin, Kafka, logLevel } from 'kafkajs';
+import type { Admin } from 'kafkajs';
 import postgres from 'postgres';
 import { inject } from 'vitest';
+import { loadKafkajs } from '../../src/kafka/kafkajs.ts';
 import type { PostgresAddress } from './postgres-server.ts';
 import { askForServer, type SharedServers } from './shared-servers.ts';
 import { askTopicReader, type ConsumedRecord } from './topic-reader.ts';
@@ -131,9 +132,13 @@ function shared<Name extends keyof SharedServers>(name: Name): Promise<SharedSer
 
 let connectedAdmin: Promise<Admin> | undefined;
 
-/** One admin client a thread; it ends with the thread. */
+/**
+ * One admin client a thread; it ends with the thread. Of kafkajs as pgtally corrects it: its own wakes the thread each
+ * millisecond while it is idle, and for ever in tests that fake timers.
+ */
 function admin(): Promise<Admin> {
   connectedAdmin ??= (async () => {
+    const { Kafka, logLevel } = loadKafkajs().library;
     const client = new Kafka({
       clientId: 'test',
       brokers: [await kafkaBootstrap()],
