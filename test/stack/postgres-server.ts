@@ -1,7 +1,16 @@
 // One real Postgres server on every loopback address of a free port, or the one that PGTALLY_TEST_POSTGRES names.
 
 import type { ChildProcess } from 'node:child_process';
-import { appendFileSync, chmodSync, chownSync, cpSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { spawnGuarded, temporaryFolder } from './guard.ts';
 import { freePorts } from './ports.ts';
@@ -27,7 +36,7 @@ export interface PostgresServer extends PostgresAddress {
   readonly pid: () => number | undefined;
   /** Fast shutdown: open transactions are rolled back. */
   stop(): Promise<void>;
-  /** Immediate shutdown, as after a crash: the next start recovers. */
+  /** `kill -9` of all its processes: the next start recovers. Without /proc an immediate shutdown, which leaves the same. */
   kill(): Promise<void>;
   /** For one that is not needed any more: at once. */
   discard(): Promise<void>;
@@ -114,10 +123,28 @@ async function startOnce(bin: string, options: PostgresOptions): Promise<Postgre
     dataFolder,
     pid: () => (child.exitCode === null && child.signalCode === null ? child.pid : undefined),
     stop: () => endProcess(child, 'SIGINT'),
-    kill: () => endProcess(child, 'SIGQUIT'),
+    kill: () => killAll(child),
     discard: () => endProcess(child, 'SIGQUIT'),
     restart: start,
   };
+}
+
+async function killAll(postmaster: ChildProcess): Promise<void> {
+  const { pid } = postmaster;
+  const list = `/proc/${pid}/task/${pid}/children`;
+  if (pid === undefined || !existsSync(list)) return endProcess(postmaster, 'SIGQUIT');
+  // Stopped, it starts none while they are listed; killed alone, it would leave them to end when they notice.
+  process.kill(pid, 'SIGSTOP');
+  for (const child of readFileSync(list, 'utf8').split(' ').filter(Boolean)) killIfThere(Number(child));
+  await endProcess(postmaster, 'SIGKILL');
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 async function createDataFolder(bin: string, dataFolder: string, logFile: string): Promise<void> {
