@@ -1,6 +1,5 @@
 // What `check --servers` found out, as problems: failures of servers and jobs, rights a role should not have, clocks and
 // standbys that make an interval job miss rows, columns of different types.
-
 import type { Failure } from '../model/failure.ts';
 import { nameSome } from '../model/name-some.ts';
 import type { Problem } from '../model/problem.ts';

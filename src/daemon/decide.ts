@@ -20,7 +20,8 @@ export interface Situation {
 }
 
 export type Decision =
-  | { readonly kind: 'wait' }
+  /** `ahead`: why nothing runs although time passes. */
+  | { readonly kind: 'wait'; readonly ahead?: Failure }
   /** First sight, or a schedule that changed since `changedFrom`. */
   | { readonly kind: 'register'; readonly slot: Slot; readonly changedFrom?: Slot }
   | { readonly kind: 'run'; readonly due: DueSlot; readonly missed: SkippedSlots | undefined }
@@ -54,7 +55,8 @@ export function decide(situation: Situation): Decision {
   const first = due.run[0];
   const missed = due.skipped[0];
   if (first) return { kind: 'run', due: first, missed };
-  return missed ? { kind: 'skip', skipped: missed, reason: 'missed' } : { kind: 'wait' };
+  if (missed) return { kind: 'skip', skipped: missed, reason: 'missed' };
+  return lastSlot - now > AHEAD ? { kind: 'wait', ahead: aheadOfClock(last) } : { kind: 'wait' };
 }
 
 /**
@@ -80,10 +82,9 @@ export function nextDispatch(timetable: Timetable, slot: Slot, lateBy: number): 
 /** Clocks that are kept in step do not differ by that much. */
 const AHEAD: Milliseconds = 60_000;
 
-/** Why nothing runs although time passes: a slot recorded by a clock far ahead silences its (job, server) until then. */
-export function aheadOfClock(last: LedgerRecord | undefined, now: number): Failure | undefined {
-  if (!last || Date.parse(last.slot) - now <= AHEAD) return undefined;
-  return new Failure(`the ledger's last slot, ${last.slot}, is ahead of this machine's clock: nothing runs before it`, {
+/** A slot recorded by a clock far ahead silences its (job, server) until then. */
+function aheadOfClock({ slot }: LedgerRecord): Failure {
+  return new Failure(`the ledger's last slot, ${slot}, is ahead of this machine's clock: nothing runs before it`, {
     kind: 'configuration',
     hint: 'set the clocks of all replicas right; to run the job before that time, give it another name',
   });

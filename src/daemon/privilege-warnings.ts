@@ -8,7 +8,6 @@ import type { Log } from './log.ts';
 
 /** The first slots of a fleet come within this time. */
 const GATHER: Milliseconds = 3000;
-const NAMED = 5;
 
 /**
  * For the context of all runs: gathers what they find and writes a line for each role and what it may do. On a server that
@@ -23,7 +22,7 @@ export function createPrivilegeWarnings(
   const say = (): void => {
     _timer = undefined;
     for (const [rights, { role, servers }] of gathered) {
-      log.warn(`role ${rights}`, { role, servers: nameSomeAndCount(servers, NAMED), hint: LEAST_PRIVILEGED_ROLE });
+      log.warn(`role ${rights}`, { role, servers: nameSomeAndCount(servers), hint: LEAST_PRIVILEGED_ROLE });
     }
     gathered.clear();
   };

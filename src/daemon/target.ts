@@ -13,7 +13,7 @@ import type { SkippedSlots } from '../schedule/due.ts';
 import { splayOf } from '../schedule/hash.ts';
 import { nextTick, previousTick, window } from '../schedule/ticks.ts';
 import type { WaitingSlot } from '../status/operations.ts';
-import { aheadOfClock, decide, nextDispatch, overlapped } from './decide.ts';
+import { decide, nextDispatch, overlapped } from './decide.ts';
 import { outcomeRecord, type RunFacts, skipRecord, withStreaks } from './records.ts';
 import { createRetrying } from './retrying.ts';
 import type { ScheduledJob } from './scheduled.ts';
@@ -62,10 +62,9 @@ export function createTarget(
     // A clock set back by more is not waited for.
     if (now < notBefore && notBefore - now <= AFTER_UNAVAILABLE) return;
     const paused = ledger.paused(job.name) !== undefined;
-    const known = last();
-    const decision = decide({ prepared, timetable, lateBy, last: known, paused, justRan, now });
+    const decision = decide({ prepared, timetable, lateBy, last: last(), paused, justRan, now });
     if (decision.kind === 'wait') {
-      if (!paused) noteAhead(known, now);
+      if (decision.ahead) noteAhead(decision.ahead, now);
       return;
     }
     hold = ledger.begin(job.name, server.name);
@@ -92,9 +91,7 @@ export function createTarget(
       });
   }
 
-  function noteAhead(known: LedgerRecord | undefined, now: number): void {
-    const failure = aheadOfClock(known, now);
-    if (!failure) return;
+  function noteAhead(failure: Failure, now: number): void {
     waiting ??= { slot: previousTick(schedule, timezone, now - lateBy), failure };
     tell.ahead(failure);
   }
