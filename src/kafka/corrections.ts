@@ -8,7 +8,7 @@ import type { KafkajsModules } from './kafkajs-modules.ts';
 import type { KafkajsDecoder } from './kafkajs-types.ts';
 import { type AsksCoordinator, askedOnce, countingFailures, type IsCoordinator } from './known-coordinators.ts';
 import { areConnectionsQuiet, quietConnections } from './quiet-connections.ts';
-import { shareLargeBuffers, sharesLargeBuffers } from './shared-buffers.ts';
+import { keepingPieces, shareLargeBuffers, sharesLargeBuffers, writingPieces } from './shared-buffers.ts';
 import { type Connect, connectOrGiveUp, type Send, sendOrClose } from './silent-brokers.ts';
 
 /** One defect: where it is, what replaces it, and a cheap proof that kafkajs now behaves. */
@@ -55,6 +55,8 @@ const CONNECTION = 'kafkajs/src/network/connection';
 const BROKER = 'kafkajs/src/broker';
 const ERRORS = 'kafkajs/src/errors';
 const CLUSTER = 'kafkajs/src/cluster';
+const REQUEST = 'kafkajs/src/protocol/request';
+const SOCKET = 'kafkajs/src/network/socket';
 const REQUEST_QUEUE = 'kafkajs/src/network/requestQueue';
 
 const OF_COORDINATORS = ['initProducerId', 'addPartitionsToTxn', 'endTxn'] as const;
@@ -91,8 +93,13 @@ const CORRECTIONS: readonly Correction[] = [
   },
   {
     defect: 'a request is copied eight times, into zeroed buffers, on its way to the socket',
-    install: (require) => shareLargeBuffers(require(ENCODER)),
-    holds: (require) => sharesLargeBuffers(require(ENCODER)),
+    install: (require) => {
+      shareLargeBuffers(require(ENCODER));
+      replace(require, REQUEST, placing(keepingPieces(require(REQUEST))));
+      replace(require, SOCKET, placing(writingPieces(require(SOCKET))));
+    },
+    holds: (require) =>
+      sharesLargeBuffers(require(ENCODER)) && placed.has(require(REQUEST)) && placed.has(require(SOCKET)),
   },
   {
     defect: 'aborted records of nested transactions reach read_committed readers',

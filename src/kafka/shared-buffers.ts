@@ -1,6 +1,7 @@
 // A correction to kafkajs's Encoder, which copies a request eight times on its way to the socket, each time into a zeroed
-// buffer of the next power of two: large pieces are kept as they are and joined only when the bytes are asked for. The bytes
-// are the same; sending takes half the CPU.
+// buffer of the next power of two: large pieces are kept as they are, also by the socket, which writes them one after the
+// other; they are joined only when the bytes are asked for. The bytes are the same; sending takes half the CPU.
+import type { Socket } from 'node:net';
 
 /** The parts of kafkajs's Encoder that it uses, and the two it adds. */
 export interface SharingEncoder {
@@ -21,7 +22,7 @@ export interface EncoderClass {
   readonly prototype: SharingEncoder;
 }
 
-/** From this size on a piece is shared; what is shared must not change until the request is made, which is at once. */
+/** From this size on a piece is shared; what is shared must not change until the broker has answered the request. */
 const LARGE = 4096;
 /** As `new Encoder()` has. */
 const FIRST_BUFFER = 512;
@@ -69,6 +70,45 @@ export function sharesLargeBuffers(Encoder: EncoderClass): boolean {
   outer.writeEncoder(inner).writeBufferInternal(Buffer.of(3));
   const expected = Buffer.concat([Buffer.of(1), piece, Buffer.of(3)]);
   return outer.pieces !== undefined && outer.size() === expected.length && outer.buffer.equals(expected);
+}
+
+/** kafkajs's `protocol/request`: makes a whole request, its length first. */
+export type MakeRequest = (fields: unknown) => Promise<{ readonly buffer: Buffer; readonly pieces?: Buffer[] }>;
+/** kafkajs's `network/socket`. */
+export type MakeSocket = (options: unknown) => Socket;
+
+/** On the first piece of a request: all of them. */
+const PIECES = Symbol('pieces');
+interface FirstPiece extends Buffer {
+  readonly [PIECES]?: readonly Buffer[];
+}
+
+/** Of a request with large pieces kafkajs gets the first one, to hand it to a socket of `writingPieces`. */
+export function keepingPieces(original: MakeRequest): MakeRequest {
+  return async (fields) => {
+    const request = (await original(fields)) as SharingEncoder;
+    if (!request.pieces) return request;
+    closeOwn(request);
+    const [first] = request.pieces as [Buffer];
+    return { buffer: Object.assign(first.subarray(), { [PIECES]: request.pieces }) };
+  };
+}
+
+/** Sockets that write all pieces of a request for the first one. */
+export function writingPieces(original: MakeSocket): MakeSocket {
+  return (options) => {
+    const socket = original(options);
+    const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;
+    const writePieces = (data: FirstPiece, ...rest: unknown[]): boolean => {
+      const pieces = data[PIECES];
+      if (!pieces) return write(data, ...rest);
+      socket.cork();
+      const accepted = pieces.map((piece) => write(piece));
+      socket.uncork();
+      return accepted.every(Boolean);
+    };
+    return Object.assign(socket, { write: writePieces });
+  };
 }
 
 function addPiece(encoder: SharingEncoder, piece: Buffer): void {

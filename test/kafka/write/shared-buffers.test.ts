@@ -1,7 +1,15 @@
+import { once } from 'node:events';
 import { createRequire } from 'node:module';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type EncoderClass, type SharingEncoder, shareLargeBuffers } from '../../../src/kafka/shared-buffers.ts';
+import {
+  type EncoderClass,
+  keepingPieces,
+  type SharingEncoder,
+  shareLargeBuffers,
+  writingPieces,
+} from '../../../src/kafka/shared-buffers.ts';
 
 /** kafkajs's Encoder as it is, loaded anew: whoever else loads kafkajs gets another class. */
 function freshEncoder(): EncoderClass {
@@ -116,4 +124,28 @@ test("an encoder that shares large pieces gives the bytes and sizes of kafkajs's
 
 test('what is no encoder is refused as before', () => {
   expect(() => new Sharing().writeEncoder(null as unknown as SharingEncoder)).toThrow('instance of Encoder');
+});
+
+test('a socket gets all pieces of each request, in their order, between other writes', async () => {
+  const requests = fc.sample(instructions, { numRuns: 60, seed: 7 });
+  const expected = requests.flatMap((list, i) => [write(Original, list, []).buffer, Buffer.of(i)]);
+  const received: Buffer[] = [];
+  const server = createServer((socket) => {
+    socket.on('data', (chunk) => received.push(chunk));
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const socket = writingPieces(() => connect((server.address() as AddressInfo).port, '127.0.0.1'))({});
+  let inPieces = 0;
+  for (const [i, list] of requests.entries()) {
+    const encoder = write(Sharing, list, []);
+    const { buffer } = await keepingPieces(async () => encoder)({});
+    if (buffer.length < encoder.size()) inPieces++;
+    socket.write(buffer, 'binary');
+    socket.write(Buffer.of(i));
+  }
+  socket.end();
+  await once(socket, 'close');
+  server.close();
+  expect(inPieces).toBeGreaterThan(20);
+  expect(Buffer.concat(received).equals(Buffer.concat(expected))).toBe(true);
 });
