@@ -20,7 +20,7 @@ export async function run(): Promise<void> {
     await stage.sql('vacuum analyze wide');
     await contest(stage, {
       name: 'bulk-wide',
-      runs: 8,
+      runs: 12,
       rows: ROWS,
       topics: { kcat: 'WIDE-KCAT', pgtally: 'WIDE' },
       copyText: `copy (select key || ';' || row_to_json(q)::text from (select key, document from wide) q) to stdout`,

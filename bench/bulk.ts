@@ -19,7 +19,7 @@ export async function run(): Promise<void> {
     await stage.sql('vacuum analyze bulk');
     await contest(stage, {
       name: 'bulk',
-      runs: 8,
+      runs: 12,
       rows: ROWS,
       topics: { kcat: 'BULK-KCAT', pgtally: 'BULK' },
       copyText: `copy (select key || ';' || row_to_json(q)::text from (select key, id, word, note from bulk) q) to stdout`,

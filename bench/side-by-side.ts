@@ -11,7 +11,6 @@ export interface Contest {
   /** Gives `key;value` lines. */
   readonly copyText: string;
   readonly copyJob: string;
-  readonly kcatOptions?: string;
 }
 
 const HEADERS = [
@@ -40,23 +39,25 @@ export async function contest(stage: Stage, plan: Contest): Promise<void> {
   const psql = `psql -qX -c "${plan.copyText}"`;
   const scripts: Readonly<Record<string, readonly [script: string, watch: string]>> = {
     limit: [`${psql} > /dev/null`, 'psql'],
-    'psql | kcat': [
-      `${psql} | kcat -P -b ${stage.kafka.bootstrap} -t ${plan.topics.kcat} -K ';' ${plan.kcatOptions ?? ''}`,
-      'kcat',
-    ],
+    'psql | kcat': [`${psql} | kcat -P -b ${stage.kafka.bootstrap} -t ${plan.topics.kcat} -K ';'`, 'kcat'],
     // The same records as pgtally's: with the five headers that say where each comes from.
     'psql | kcat -H': [
-      `${psql} | kcat -P -b ${stage.kafka.bootstrap} -t ${plan.topics.kcat} -K ';' ${HEADERS} ${plan.kcatOptions ?? ''}`,
+      `${psql} | kcat -P -b ${stage.kafka.bootstrap} -t ${plan.topics.kcat} -K ';' ${HEADERS}`,
+      'kcat',
+    ],
+    'psql | kcat -z lz4': [
+      `${psql} | kcat -P -b ${stage.kafka.bootstrap} -t ${plan.topics.kcat} -K ';' -z lz4`,
       'kcat',
     ],
     pgtally: [`${stage.pgtally} run ${plan.copyJob} --json`, 'bin.js'],
+    'pgtally, lz4': [`COMPRESSION=lz4 ${stage.pgtally} run ${plan.copyJob} --json`, 'bin.js'],
   };
   const results = new Map<string, Measurement[]>(Object.keys(scripts).map((name) => [name, []]));
   for (let round = 0; round < plan.runs; round++) {
     const all = Object.entries(scripts);
     for (const [name, [script, watch]] of orderOf(round, all.length).flatMap((index) => all.slice(index, index + 1))) {
       const measured = await measure(script, stage.env, watch);
-      if (name === 'pgtally' && !measured.stdout.includes(`"rows":${plan.rows}`))
+      if (name.startsWith('pgtally') && !measured.stdout.includes(`"rows":${plan.rows}`))
         throw new Error(`wrong rows: ${measured.stdout}`);
       results.get(name)?.push(measured);
       process.stderr.write(`  ${plan.name} ${round + 1}/${plan.runs} ${name}: ${measured.wall.toFixed(2)} s\n`);

@@ -45,7 +45,7 @@ export async function setStage(jobs: Readonly<Record<string, string>>, settings 
   mkdirSync(join(project, 'jobs'));
   const url = `postgres://${server.user}@127.0.0.1:${server.port}/postgres`;
   const servers = fleet?.servers(server.user, server.port) ?? [`  - {name: bench, url: "${url}"}`];
-  const text = `kafka:\n  brokers: ["${kafka.bootstrap}"]\nstatus: {listen: "127.0.0.1:0"}\n${settings}servers:\n${servers.join('\n')}\n`;
+  const text = `kafka:\n  brokers: ["${kafka.bootstrap}"]\n  compression: \${COMPRESSION:-none}\nstatus: {listen: "127.0.0.1:0"}\n${settings}servers:\n${servers.join('\n')}\n`;
   writeFileSync(join(project, 'pgtally.yaml'), text);
   for (const [name, text] of Object.entries(jobs)) writeFileSync(join(project, 'jobs', name), text);
   const created = await runPgtally(['topics', 'create'], { cwd: project });

@@ -57,11 +57,12 @@ export function chooseBatchBytes(partitions: number, maxMessageBytes: Bytes): By
 /** An encoder for the rows of one COPY: columns key (text), value (text), then one text for each of `rowHeaders`. */
 export function createCopyEncoder(options: CopyEncoderOptions): CopyEncoder {
   const { partitions, keylessPartition, maxRecordBytes, rowHeaders } = options;
-  const batches = openBatches(partitions, Math.min(options.batchBytes, maxRecordBytes));
-  const { buffers, offsets, counts } = batches;
   const columns = 2 + rowHeaders.length;
   const constants = options.constantHeaders.map(([name, value]) => [name, Buffer.from(value)] as const);
   const sharedHeaders = encodeHeaders(constants, rowHeaders.length);
+  const sharedTail = rowHeaders.length === 0 ? sharedHeaders.length : undefined;
+  const batches = openBatches(partitions, Math.min(options.batchBytes, maxRecordBytes), sharedTail);
+  const { buffers, offsets, counts } = batches;
   const headerNames = rowHeaders.map(encodeName);
   const namesSize = headerNames.reduce((sum, name) => sum + name.length, 0);
   const allowsNullKey = options.nullKey === 'allow';

@@ -3,7 +3,7 @@
 import { Failure } from '../model/failure.ts';
 import type { Bytes } from '../model/units.ts';
 import { BATCH_OVERHEAD, type EncodedBatch } from './record-batch.ts';
-import { sizeOfVarint, writeVarint } from './varint.ts';
+import { sizeOfVarint, varintEnd, writeVarint } from './varint.ts';
 
 /**
  * The same records in the same order for each partition, in as few batches as `batchBytes` (a batch's overhead included)
@@ -123,12 +123,6 @@ function recordEnd(bytes: Buffer, offset: number): number {
     throw notRecords();
   }
   return end;
-}
-
-function varintEnd(bytes: Buffer, offset: number): number {
-  let at = offset;
-  while ((bytes[at] ?? 0) >= 0x80) at++;
-  return at + 1;
 }
 
 function notRecords(): Failure {

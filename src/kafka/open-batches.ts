@@ -2,6 +2,7 @@
 // too large. It owns the buffers, lets them grow from small, and takes them back when their send has ended.
 import { Failure } from '../model/failure.ts';
 import type { Bytes } from '../model/units.ts';
+import { mostPacked } from './lz4-headers.ts';
 import { BATCH_OVERHEAD, type EncodedBatch } from './record-batch.ts';
 
 /** First size of a partition's buffer: many runs publish a few rows. */
@@ -27,8 +28,11 @@ export interface OpenBatches {
   readonly recycle: (batches: readonly EncodedBatch[]) => void;
 }
 
-/** `batchBytes`: largest batch, its overhead included; a single larger record gets a batch of its own. */
-export function openBatches(partitions: number, batchBytes: Bytes): OpenBatches {
+/**
+ * `batchBytes`: largest batch, its overhead included; a single larger record gets a batch of its own. `sharedTail`: bytes that
+ * all records will end with alike.
+ */
+export function openBatches(partitions: number, batchBytes: Bytes, sharedTail?: Bytes): OpenBatches {
   const limit = batchBytes - BATCH_OVERHEAD;
   const none: Buffer = Buffer.alloc(0);
   const buffers = Array.from({ length: partitions }, () => none);
@@ -37,12 +41,15 @@ export function openBatches(partitions: number, batchBytes: Bytes): OpenBatches 
   /** Partitions that filled a batch before: their next one starts at full size. */
   const busy = new Uint8Array(partitions);
   const free: Buffer[] = [];
+  /** What is behind a buffer of full size: pages that nobody writes to, as when nothing is packed, take no memory. */
+  const spaces = new WeakMap<Buffer, Buffer>();
   const lent = new WeakMap<EncodedBatch, Buffer>();
   let full: EncodedBatch[] = [];
 
   const close = (partition: number): void => {
     const buffer = buffers[partition]!;
-    const batch = { partition, count: counts[partition]!, bytes: buffer.subarray(0, offsets[partition]) };
+    const bytes = buffer.subarray(0, offsets[partition]);
+    const batch = { partition, count: counts[partition]!, bytes, sharedTail, space: spaces.get(buffer) };
     lent.set(batch, buffer);
     full.push(batch);
     buffers[partition] = none;
@@ -50,9 +57,16 @@ export function openBatches(partitions: number, batchBytes: Bytes): OpenBatches 
     counts[partition] = 0;
   };
 
+  const withSpace = (): Buffer => {
+    const space = Buffer.allocUnsafeSlow(limit + mostPacked(limit));
+    const buffer = space.subarray(0, limit);
+    spaces.set(buffer, space);
+    return buffer;
+  };
+
   const grown = (partition: number, needed: Bytes): Buffer => {
     if (needed > limit) return Buffer.allocUnsafeSlow(needed);
-    if (busy[partition]) return free.pop() ?? Buffer.allocUnsafeSlow(limit);
+    if (busy[partition]) return free.pop() ?? withSpace();
     const size = Math.min(limit, Math.max(FIRST_BUFFER, needed, 2 * buffers[partition]!.length));
     return Buffer.allocUnsafe(size);
   };

@@ -7,7 +7,8 @@ export interface Payload {
   readonly compressed: boolean;
 }
 
-export type Compress = (bytes: Buffer) => Promise<Buffer>;
+/** May give the batch's bytes themselves. */
+export type Compress = (batch: EncodedBatch) => Promise<Buffer>;
 
 const payloads = new WeakMap<EncodedBatch, Promise<Payload>>();
 
@@ -15,9 +16,7 @@ const payloads = new WeakMap<EncodedBatch, Promise<Payload>>();
 export function payloadOf(batch: EncodedBatch, compress: Compress | undefined): Promise<Payload> {
   const known = payloads.get(batch);
   if (known) return known;
-  const payload = compress
-    ? compressed(batch.bytes, compress)
-    : Promise.resolve({ bytes: batch.bytes, compressed: false });
+  const payload = compress ? compressed(batch, compress) : Promise.resolve({ bytes: batch.bytes, compressed: false });
   // Who takes it will see an error; before that it is nobody's.
   payload.catch(() => {});
   payloads.set(batch, payload);
@@ -25,7 +24,8 @@ export function payloadOf(batch: EncodedBatch, compress: Compress | undefined): 
 }
 
 /** What does not become smaller stays as it is, or a batch could outgrow what its topic takes. */
-async function compressed(bytes: Buffer, compress: Compress): Promise<Payload> {
-  const smaller = await compress(bytes);
+async function compressed(batch: EncodedBatch, compress: Compress): Promise<Payload> {
+  const { bytes } = batch;
+  const smaller = await compress(batch);
   return smaller.length < bytes.length ? { bytes: smaller, compressed: true } : { bytes, compressed: false };
 }

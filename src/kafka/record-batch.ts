@@ -1,5 +1,6 @@
 // Kafka's record format v2 (KIP-98): the records of one batch as bytes, from records held as values. Batches made from rows
 // are in copy-encoder.ts; the head of a batch (sequence numbers, checksum, timestamps) is kafkajs's, see pre-encoded.ts.
+import type { Bytes } from '../model/units.ts';
 import { sizeOfVarint, VARINT_NULL, writeVarint } from './varint.ts';
 
 /*
@@ -40,6 +41,10 @@ export interface EncodedBatch {
   readonly count: number;
   /** The records one after the other, without the batch's head. */
   readonly bytes: Buffer;
+  /** Set where it is known that all records end with the same bytes: how many. */
+  readonly sharedTail?: Bytes | undefined;
+  /** The buffer that begins with `bytes` and has room for their packed form after them (`mostPacked`), and nothing else. */
+  readonly space?: Buffer | undefined;
 }
 
 /** One record as values; a null key is none, a null value a tombstone. Header names may repeat. */

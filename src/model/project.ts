@@ -29,7 +29,7 @@ export interface TlsFiles {
 export interface KafkaSettings {
   readonly brokers: readonly string[];
   readonly clientId: string;
-  readonly compression: 'none' | 'gzip' | 'zstd';
+  readonly compression: 'none' | 'gzip' | 'lz4' | 'zstd';
   readonly tls?: TlsFiles & { readonly serverName?: string };
   readonly sasl?: {
     readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';

@@ -124,6 +124,7 @@ async function throughTransaction(
 const COMPRESSIONS: [KafkaSettings['compression'], number][] = [
   ['none', 1_000_000],
   ['gzip', 200_000],
+  ['lz4', 1_000_000],
 ];
 if ('zstdCompress' in zlib) COMPRESSIONS.push(['zstd', 200_000]);
 

@@ -44,7 +44,7 @@ const one = (partition: number, value: string) =>
   encodeRecords(partition, [{ key: Buffer.from('k'), value: Buffer.from(value) }]);
 const valuesIn = async (topic: string) => (await readTopic(topic)).map(({ value }) => value?.toString());
 
-const COMPRESSIONS: KafkaSettings['compression'][] = ['none', 'gzip'];
+const COMPRESSIONS: KafkaSettings['compression'][] = ['none', 'gzip', 'lz4'];
 if ('zstdCompress' in zlib) COMPRESSIONS.push('zstd');
 
 for (const compression of COMPRESSIONS) {
