@@ -37,18 +37,13 @@ export function orderOf(round: number, count: number): number[] {
 /** Runs each contestant `runs` times, in turn, and reports medians and ratios. */
 export async function contest(stage: Stage, plan: Contest): Promise<void> {
   const psql = `psql -qX -c "${plan.copyText}"`;
+  const piped = `${psql} | kcat -P -b ${stage.kafka.bootstrap} -t ${plan.topics.kcat} -K ';'`;
   const scripts: Readonly<Record<string, readonly [script: string, watch: string]>> = {
     limit: [`${psql} > /dev/null`, 'psql'],
-    'psql | kcat': [`${psql} | kcat -P -b ${stage.kafka.bootstrap} -t ${plan.topics.kcat} -K ';'`, 'kcat'],
+    'psql | kcat': [piped, 'kcat'],
     // The same records as pgtally's: with the five headers that say where each comes from.
-    'psql | kcat -H': [
-      `${psql} | kcat -P -b ${stage.kafka.bootstrap} -t ${plan.topics.kcat} -K ';' ${HEADERS}`,
-      'kcat',
-    ],
-    'psql | kcat -z lz4': [
-      `${psql} | kcat -P -b ${stage.kafka.bootstrap} -t ${plan.topics.kcat} -K ';' -z lz4`,
-      'kcat',
-    ],
+    'psql | kcat -H': [`${piped} ${HEADERS}`, 'kcat'],
+    'psql | kcat -z lz4': [`${piped} -z lz4`, 'kcat'],
     pgtally: [`${stage.pgtally} run ${plan.copyJob} --json`, 'bin.js'],
     'pgtally, lz4': [`COMPRESSION=lz4 ${stage.pgtally} run ${plan.copyJob} --json`, 'bin.js'],
   };

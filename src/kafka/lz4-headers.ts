@@ -3,12 +3,12 @@
 // without LZ4's search: where a record's headers stand is known, and those of the record before are the match. Keys and values
 // stay as they are. Packing costs less than sending what it saves.
 import type { Bytes } from '../model/units.ts';
+import { MAGIC, MIN_MATCH } from './lz4.ts';
 import type { EncodedBatch } from './record-batch.ts';
 import { readVarint, varintEnd } from './varint.ts';
 
 /** Magic number, flags, block size, checksum of these; length of the block. */
 const FRAME_HEAD: Bytes = 11;
-const MAGIC = 0x184d2204;
 /** Version 1; blocks that stand alone, as Kafka wants them; no checksums, because the batch has its own. */
 const FLAGS = 0x60;
 /** The blocks that a frame may announce: their code, and the second byte of the xxHash-32 of flags and code. */
@@ -19,7 +19,6 @@ const BLOCKS: readonly (readonly [most: Bytes, code: number, checksum: number])[
   [4 * 1024 * 1024, 0x70, 0x73],
 ];
 const END_MARK = 0;
-const MIN_MATCH = 4;
 /** What is shorter saves nothing worth its token. */
 const WORTHWHILE: Bytes = 16;
 const FARTHEST: Bytes = 0xffff;

@@ -2,12 +2,14 @@
 // 2 hold them. Checksums are not verified: the batch has one of its own.
 import type { Bytes } from '../model/units.ts';
 
-const MAGIC = 0x184d2204;
+/** What a frame begins with, little-endian. */
+export const MAGIC = 0x184d2204;
 const FLAG_CONTENT_SIZE = 0x08;
 const FLAG_BLOCK_CHECKSUM = 0x10;
 const FLAG_DICTIONARY = 0x01;
 const UNCOMPRESSED = 0x80000000;
-const MIN_MATCH = 4;
+/** A token counts a match's bytes from here. */
+export const MIN_MATCH = 4;
 
 /** The uncompressed bytes, at most `limit`. Throws a RangeError for bytes that are not an LZ4 frame. */
 export function lz4Decompress(input: Buffer, limit: Bytes): Buffer {

@@ -54,7 +54,7 @@ export function shareLargeBuffers(Encoder: EncoderClass): void {
     get(this: SharingEncoder): Buffer {
       if (!this.pieces) return this.buf.subarray(0, this.offset);
       closeOwn(this);
-      // Asked for twice for each request.
+      // Joined once, however often it is asked for.
       if (this.pieces.length > 1) this.pieces = [Buffer.concat(this.pieces, this.pieceBytes)];
       return this.pieces[0] as Buffer;
     },
@@ -73,7 +73,7 @@ export function sharesLargeBuffers(Encoder: EncoderClass): boolean {
 }
 
 /** kafkajs's `protocol/request`: makes a whole request, its length first. */
-export type MakeRequest = (fields: unknown) => Promise<{ readonly buffer: Buffer; readonly pieces?: Buffer[] }>;
+export type MakeRequest = (fields: unknown) => Promise<Pick<SharingEncoder, 'buffer'>>;
 /** kafkajs's `network/socket`. */
 export type MakeSocket = (options: unknown) => Socket;
 

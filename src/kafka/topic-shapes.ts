@@ -13,7 +13,7 @@ export interface TopicShape {
 }
 
 export interface TopicShapes {
-  /** Rejects with a Failure: `topic` (missing, forbidden) or as any request (`kafka`, `authentication`, `tls`). */
+  /** Rejects with a Failure: `topic` (missing, forbidden) or as every request (`kafka`, `authentication`, `tls`). */
   readonly shapeOf: (topic: string) => Promise<TopicShape>;
   /** Asks anew at the next use. */
   readonly forget: (topic: string) => void;
