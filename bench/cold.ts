@@ -15,15 +15,15 @@ export async function run(): Promise<void> {
   const stage = await setStage({ 'cold.yaml': JOB });
   try {
     const copy = `copy (select id || ';' || row_to_json(q)::text from (select i as id, 'row ' || i as word from generate_series(1, 3) i) q) to stdout`;
-    const scripts: Readonly<Record<string, readonly [string, string]>> = {
-      'empty script': ['node -e 0', 'node'],
-      'psql | kcat': [`psql -qX -c "${copy}" | kcat -P -b ${stage.kafka.bootstrap} -t COLD -K ';'`, 'kcat'],
-      pgtally: [`${stage.pgtally} run cold --json`, 'bin.js'],
+    const scripts: Readonly<Record<string, string>> = {
+      'empty script': 'node -e 0',
+      'psql | kcat': `psql -qX -c "${copy}" | kcat -P -b ${stage.kafka.bootstrap} -t COLD -K ';'`,
+      pgtally: `${stage.pgtally} run cold --json`,
     };
     const results = new Map<string, Measurement[]>(Object.keys(scripts).map((name) => [name, []]));
     for (let round = 0; round < RUNS; round++) {
-      for (const [name, [script, watch]] of Object.entries(scripts)) {
-        const measured = await measure(script, stage.env, watch);
+      for (const [name, script] of Object.entries(scripts)) {
+        const measured = await measure(script, stage.env);
         if (name === 'pgtally' && !measured.stdout.includes('"rows":3'))
           throw new Error(`wrong rows: ${measured.stdout}`);
         results.get(name)?.push(measured);
