@@ -18,12 +18,6 @@ export interface Measurement {
 const TICKS_PER_SECOND = 100;
 
 /**
- * What makes every Node read 140 certificates before its first line, where it is set: 37 ms on Node 20. It is the machine's,
- * and no contestant uses TLS.
- */
-const NOT_OURS = { NODE_EXTRA_CA_CERTS: undefined };
-
-/**
  * Runs `script` in bash. `watch` picks the process whose memory counts: a part of its command line. Without it no memory is
  * looked at, which takes time from a run that is over in a quarter of a second.
  */
@@ -35,7 +29,7 @@ export async function measure(
   const before = busySeconds();
   const started = performance.now();
   const child = spawn('bash', ['-c', `TIMEFORMAT='times %U %S'; set -o pipefail; time { ${script}; }`], {
-    env: { ...process.env, ...NOT_OURS, ...env },
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';
