@@ -26,6 +26,7 @@ import { createIngestAttempts } from './ingest-attempts.ts';
 import { createIngestLag } from './ingest-lag.ts';
 import { createIngestStreams, type IngestStreams } from './ingest-streams.ts';
 import { joinLedger } from './join-ledger.ts';
+import { compileLate } from './late-compilation.ts';
 import type { Log } from './log.ts';
 import { createPlaces } from './places.ts';
 import { createPrivilegeWarnings } from './privilege-warnings.ts';
@@ -98,6 +99,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     clock,
     jobs: () => project.jobs.map(({ name }) => name),
   });
+  compileLate();
   const collection = createIdleCollection(clock);
   const attempts: Attempts = {
     once: ({ prepared, ...run }) =>
