@@ -30,6 +30,8 @@ const PLANS: readonly Plan[] = [
 ];
 const PER_RANGE = 250;
 const ROWS = 3;
+/** Milliseconds. */
+const WARM_UP = 30_000;
 
 export async function run(): Promise<void> {
   const wanted = process.env.FLEET?.split(',').map(Number);
@@ -102,8 +104,8 @@ concurrency: 256
     const daemon = startPgtally(['start'], { cwd: stage.project, env: { UV_THREADPOOL_SIZE: '4' } });
     const pid = daemon.process.pid ?? 0;
     await daemon.waitFor(/"outcome":"published"/, 130_000);
-    // The first slots open the connections; the figures are of the slots after them.
-    await sleep(plan.every * 1500);
+    // The first slots open the connections and warm the broker up, as for `tick`; the figures are of the slots after them.
+    await sleep(Math.max(WARM_UP, plan.every * 1500));
     const firstSlot = Math.ceil(Date.now() / (plan.every * 1000)) * plan.every * 1000;
     const before = processSeconds(pid);
     const offsetsBefore = ledgerOffsets(stage.kafka.bootstrap);
@@ -118,12 +120,13 @@ concurrency: 256
     await sleep(2000);
     const { stderr } = await daemon.stop();
     const skipped = stderr.split('\n').filter((line) => line.includes('"outcome":"skipped"')).length;
+    const bySlot = reader.bySlot();
     const lags: number[] = [];
     let missing = 0;
     let doubled = 0;
     for (let slot = firstSlot; slot < firstSlot + plan.slots * plan.every * 1000; slot += plan.every * 1000) {
       const seen =
-        reader.bySlot.get(new Date(slot).toISOString().replace('.000Z', 'Z')) ??
+        bySlot.get(new Date(slot).toISOString().replace('.000Z', 'Z')) ??
         new Map<string, { rows: number; lag: number }>();
       missing += plan.servers - seen.size;
       for (const { rows: count, lag } of seen.values()) {
@@ -196,9 +199,9 @@ function ledgerOffsets(bootstrap: string): number {
   return [...answer.matchAll(/offset (\d+)/g)].reduce((sum, [, offset]) => sum + Number(offset), 0);
 }
 
-/** When all rows of a (server, slot) could be read. */
+/** When all rows of a (server, slot) could be read. What kcat prints is taken apart at the end: a burst leaves no core idle for it. */
 function readLags(bootstrap: string, topic: string) {
-  const bySlot = new Map<string, Map<string, { rows: number; lag: number }>>();
+  const printed: { readonly at: number; readonly text: string }[] = [];
   const settings = ['isolation.level=read_committed', 'fetch.wait.max.ms=10'].flatMap((setting) => ['-X', setting]);
   const kcat = spawn('kcat', [
     '-C',
@@ -214,19 +217,24 @@ function readLags(bootstrap: string, topic: string) {
     '-f',
     '%h\\n',
   ]);
+  kcat.stdout.setEncoding('utf8').on('data', (text: string) => printed.push({ at: Date.now(), text }));
+  return { bySlot: () => lagsBySlot(printed), stop: () => kcat.kill() };
+}
+
+function lagsBySlot(printed: readonly { readonly at: number; readonly text: string }[]) {
+  const bySlot = new Map<string, Map<string, { rows: number; lag: number }>>();
   let rest = '';
-  kcat.stdout.setEncoding('utf8').on('data', (text: string) => {
-    const now = Date.now();
+  for (const { at, text } of printed) {
     const lines = (rest + text).split('\n');
     rest = lines.pop() ?? '';
     for (const line of lines) {
       const [, server = '', slot = ''] = /pgtally-server=([^,]+),pgtally-slot=([^,]+)/.exec(line) ?? [];
       const ofSlot = bySlot.get(slot) ?? new Map<string, { rows: number; lag: number }>();
       bySlot.set(slot, ofSlot);
-      ofSlot.set(server, { rows: (ofSlot.get(server)?.rows ?? 0) + 1, lag: now - Date.parse(slot) });
+      ofSlot.set(server, { rows: (ofSlot.get(server)?.rows ?? 0) + 1, lag: at - Date.parse(slot) });
     }
-  });
-  return { bySlot, stop: () => kcat.kill() };
+  }
+  return bySlot;
 }
 
 async function acceptAndSaySilent(): Promise<Server> {
