@@ -29,8 +29,11 @@ let library: typeof LibpgQuery | undefined;
 export async function loadParser(): Promise<void> {
   if (library) return;
   // The parser runs for milliseconds in a process: V8 optimising 1.7 MB of WebAssembly in the background costs a quarter of a
-  // second of processor time and makes nothing faster. Each function is compiled when it is first called, by the quick compiler.
+  // second of processor time, with Node 24 half a gigabyte of memory as well, and makes nothing faster. Each function is
+  // compiled when it is first called, by the quick compiler. At the start of Node the first flag would imply the next two.
   setFlagsFromString('--liftoff-only');
+  setFlagsFromString('--no-wasm-tier-up');
+  setFlagsFromString('--no-wasm-dynamic-tiering');
   setFlagsFromString('--wasm-lazy-compilation');
   const loading = await import('libpg-query');
   await loading.loadModule();
