@@ -32,18 +32,23 @@ describe('pgtally init, check, jobs, next', () => {
     expect(jsonLines(json.stdout).filter(({ severity }) => severity === 'error').length).toBeGreaterThanOrEqual(5);
   });
 
-  test('check takes little memory: V8 does not optimise the SQL parser beside it', async () => {
-    // A background task goes on after the command: the process lives for a second to see its memory too.
-    const peak = 'setTimeout(Object,1000);process.on(`exit`,()=>console.log(process.resourceUsage().maxRSS))';
-    const project = await testProject({
-      jobs: { 'x.yaml': "query: select i as id, 'row ' || i as word from generate_series(1, 3) i\ntopic: T\n" },
-      command: { env: { NODE_OPTIONS: `--import data:text/javascript,${peak}` } },
-    });
-    const { code, stdout } = await project.pgtally('check');
-    expect(code).toBe(0);
-    expect(Number(stdout)).toBeGreaterThan(20_000);
-    expect(Number(stdout), 'kB').toBeLessThan(200_000);
-  });
+  test.runIf(process.platform === 'linux')(
+    'check takes little memory: V8 does not optimise the SQL parser',
+    async () => {
+      // A background task goes on after the command: the process lives for a second to see its memory too. (What
+      // `resourceUsage()` calls the peak begins with that of the process which started it.)
+      const status = 'process.getBuiltinModule(`fs`).readFileSync(`/proc/self/status`,`utf8`)';
+      const peak = `setTimeout(Object,1000);process.on(\`exit\`,()=>console.log(parseInt(${status}.split(\`VmHWM:\`)[1])))`;
+      const project = await testProject({
+        jobs: { 'x.yaml': "query: select i as id, 'row ' || i as word from generate_series(1, 3) i\ntopic: T\n" },
+        command: { env: { NODE_OPTIONS: `--import data:text/javascript,${peak}` } },
+      });
+      const { code, stdout } = await project.pgtally('check');
+      expect(code).toBe(0);
+      expect(Number(stdout)).toBeGreaterThan(20_000);
+      expect(Number(stdout), 'kB').toBeLessThan(200_000);
+    },
+  );
 
   test('next lists slots in both zones, over the end of summer time', async () => {
     const project = await testProject({
