@@ -31,7 +31,7 @@ const PLANS: readonly Plan[] = [
 const PER_RANGE = 250;
 const ROWS = 3;
 /** Milliseconds. */
-const WARM_UP = 30_000;
+const WARM_UP = 25_000;
 
 export async function run(): Promise<void> {
   const wanted = process.env.FLEET?.split(',').map(Number);
