@@ -30,8 +30,11 @@ const PLANS: readonly Plan[] = [
 ];
 const PER_RANGE = 250;
 const ROWS = 3;
-/** Milliseconds. */
+/** Milliseconds after the first run. Up to the first slot that counts it is half a minute then, as for `tick`. */
 const WARM_UP = 25_000;
+
+/** By server: the rows seen of one slot, and how late the last of them was in milliseconds. */
+type LagsOfSlot = Map<string, { readonly rows: number; readonly lag: number }>;
 
 export async function run(): Promise<void> {
   const wanted = process.env.FLEET?.split(',').map(Number);
@@ -104,7 +107,7 @@ concurrency: 256
     const daemon = startPgtally(['start'], { cwd: stage.project, env: { UV_THREADPOOL_SIZE: '4' } });
     const pid = daemon.process.pid ?? 0;
     await daemon.waitFor(/"outcome":"published"/, 130_000);
-    // The first slots open the connections and warm the broker up, as for `tick`; the figures are of the slots after them.
+    // The first slots open the connections and warm the broker up; the figures are of the slots after them.
     await sleep(Math.max(WARM_UP, plan.every * 1500));
     const firstSlot = Math.ceil(Date.now() / (plan.every * 1000)) * plan.every * 1000;
     const before = processSeconds(pid);
@@ -125,9 +128,7 @@ concurrency: 256
     let missing = 0;
     let doubled = 0;
     for (let slot = firstSlot; slot < firstSlot + plan.slots * plan.every * 1000; slot += plan.every * 1000) {
-      const seen =
-        bySlot.get(new Date(slot).toISOString().replace('.000Z', 'Z')) ??
-        new Map<string, { rows: number; lag: number }>();
+      const seen: LagsOfSlot = bySlot.get(new Date(slot).toISOString().replace('.000Z', 'Z')) ?? new Map();
       missing += plan.servers - seen.size;
       for (const { rows: count, lag } of seen.values()) {
         lags.push(lag);
@@ -199,7 +200,7 @@ function ledgerOffsets(bootstrap: string): number {
   return [...answer.matchAll(/offset (\d+)/g)].reduce((sum, [, offset]) => sum + Number(offset), 0);
 }
 
-/** When all rows of a (server, slot) could be read. What kcat prints is taken apart at the end: a burst leaves no core idle for it. */
+/** When all rows of a (server, slot) could be read. A burst leaves no core idle: what kcat prints is taken apart at the end. */
 function readLags(bootstrap: string, topic: string) {
   const printed: { readonly at: number; readonly text: string }[] = [];
   const settings = ['isolation.level=read_committed', 'fetch.wait.max.ms=10'].flatMap((setting) => ['-X', setting]);
@@ -222,14 +223,14 @@ function readLags(bootstrap: string, topic: string) {
 }
 
 function lagsBySlot(printed: readonly { readonly at: number; readonly text: string }[]) {
-  const bySlot = new Map<string, Map<string, { rows: number; lag: number }>>();
+  const bySlot = new Map<string, LagsOfSlot>();
   let rest = '';
   for (const { at, text } of printed) {
     const lines = (rest + text).split('\n');
     rest = lines.pop() ?? '';
     for (const line of lines) {
       const [, server = '', slot = ''] = /pgtally-server=([^,]+),pgtally-slot=([^,]+)/.exec(line) ?? [];
-      const ofSlot = bySlot.get(slot) ?? new Map<string, { rows: number; lag: number }>();
+      const ofSlot: LagsOfSlot = bySlot.get(slot) ?? new Map();
       bySlot.set(slot, ofSlot);
       ofSlot.set(server, { rows: (ofSlot.get(server)?.rows ?? 0) + 1, lag: at - Date.parse(slot) });
     }

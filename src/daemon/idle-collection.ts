@@ -78,10 +78,10 @@ function isFull(entry: PerformanceEntry): boolean {
 }
 
 /**
- * Begins a full collection that marks in small steps and beside the program, as V8 does when it needs room. `gc()` without an argument would
- * mark at one go, and then V8 takes the shapes of objects that have no object just now, which are those of a run, for dead: it
- * throws away every piece of machine code that knows them and compiles it anew in the next burst, 0.2 s of CPU each time. What begins
- * marking is the flag by which V8's own tests make it always due, for as long as a small collection takes.
+ * Begins a full collection that marks in small steps and beside the program, as V8 does when it needs room. `gc()` without an
+ * argument would mark at one go, and then V8 takes the shapes of objects that have no object just now, which are those of a
+ * run, for dead: it throws away every piece of machine code that knows them and compiles it anew in the next burst, 0.2 s of
+ * CPU each time. What begins the marking is the flag by which V8's own tests make it always due, set for one small collection.
  *
  * `gc` is V8's own function: Node gives it to nobody unless asked to by a flag, which is read when a context is made. After a full
  * collection V8 begins the next one when the heap has grown by a fifth, which would be in the middle of the next burst: it
