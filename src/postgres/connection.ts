@@ -107,9 +107,12 @@ export function createConnection(
     requestCancel: (limit) => requestCancel(server, address, wire.backend, limit),
     destroy: (reason) => wire.destroy(reason),
   };
-  /** postgres.js leaves some statements unsettled when their connection ends; this settles all. */
-  const lost = wire.end.then(() => Promise.reject(wire.failure ?? lostConnection()));
-  lost.catch(() => undefined);
+  /**
+   * Settles the statement under way: postgres.js leaves some unsettled when their connection ends. (Were it a promise that each
+   * statement races with, it would keep what each of them gave until then.)
+   */
+  let settleLost: (error: unknown) => void = () => undefined;
+  void wire.end.then(() => settleLost(wire.failure ?? lostConnection()));
 
   async function run<T>(options: CallOptions, work: (stop: (error: unknown) => void) => PromiseLike<T>): Promise<T> {
     if (running) throw new Failure('a statement is already running on this connection', { kind: 'internal' });
@@ -125,7 +128,10 @@ export function createConnection(
             ownError = error;
             stop(error);
           });
-          return Promise.race([result, lost]);
+          return new Promise<T>((resolve, reject) => {
+            settleLost = reject;
+            result.then(resolve, reject);
+          });
         },
         target,
         { limit, signal: options.signal, late: () => lateAnswer(limit) },
@@ -138,6 +144,7 @@ export function createConnection(
       throw toFailure(reason, server, !limitReached(reason, performance.now() - started));
     } finally {
       running = false;
+      settleLost = () => undefined;
       wire.copyTo(undefined);
     }
   }
