@@ -1,9 +1,9 @@
 // From the bytes of `copy (…) to stdout (format binary)` to record batches by partition, without a JavaScript object a row:
 // this is the hot path of publishing. It knows nothing of Postgres connections or of sending.
-import { Failure } from '../model/failure.ts';
 import type { Bytes } from '../model/units.ts';
+import { END_OF_ROWS, malformed, readInt32, skipFileHeader } from './copy-data.ts';
 import { murmur2 } from './murmur2.ts';
-import { openBatches } from './open-batches.ts';
+import { OpenBatches } from './open-batches.ts';
 import { BATCH_OVERHEAD, type EncodedBatch, encodeHeaders, encodeName } from './record-batch.ts';
 import { keyMissing, recordTooLarge, tombstoneWithoutKey, valueMissing } from './row-failures.ts';
 import { sizeOfVarint, VARINT_NULL, writeVarint } from './varint.ts';
@@ -56,34 +56,102 @@ export function chooseBatchBytes(partitions: number, maxMessageBytes: Bytes): By
 
 /** An encoder for the rows of one COPY: columns key (text), value (text), then one text for each of `rowHeaders`. */
 export function createCopyEncoder(options: CopyEncoderOptions): CopyEncoder {
-  const { partitions, keylessPartition, maxRecordBytes, rowHeaders } = options;
-  const columns = 2 + rowHeaders.length;
-  const constants = options.constantHeaders.map(([name, value]) => [name, Buffer.from(value)] as const);
-  const sharedHeaders = encodeHeaders(constants, rowHeaders.length);
-  const sharedTail = rowHeaders.length === 0 ? sharedHeaders.length : undefined;
-  const batches = openBatches(partitions, Math.min(options.batchBytes, maxRecordBytes), sharedTail);
-  const { buffers, offsets, counts } = batches;
-  const headerNames = rowHeaders.map(encodeName);
-  const namesSize = headerNames.reduce((sum, name) => sum + name.length, 0);
-  const allowsNullKey = options.nullKey === 'allow';
-  const allowsNullValue = options.nullValue === 'tombstone';
+  return new BinaryCopyEncoder(options);
+}
 
-  let started = false;
-  let ended = false;
-  let rows = 0;
-  let bytes = 0;
-  let taken = 0;
-  /** A row (or the start of the stream) of which the end has not come yet: `rest[0 … restLength)`. */
-  let rest: Buffer = Buffer.alloc(0);
-  let restLength = 0;
+/** A class, as one is made for each run: its functions, and what V8 made of them, are there once. */
+class BinaryCopyEncoder implements CopyEncoder {
+  rows = 0;
+  bytes: Bytes = 0;
+  readonly #partitions: number;
+  readonly #keylessPartition: number;
+  readonly #maxRecordBytes: Bytes;
+  readonly #allowsNullKey: boolean;
+  readonly #allowsNullValue: boolean;
+  readonly #columns: number;
+  /** The headers that all rows share, as they stand in each record. */
+  readonly #sharedHeaders: Buffer;
+  /** The names of the other headers. */
+  readonly #headerNames: readonly Buffer[];
+  /** Bytes of a record's headers but for the values of `#headerNames`. */
+  readonly #headersSize: Bytes;
+  readonly #batches: OpenBatches;
+  #started = false;
+  #ended = false;
+  #taken: Bytes = 0;
+  /** A row (or the start of the stream) of which the end has not come yet: `#rest[0 … #restLength)`. */
+  #rest: Buffer = NOTHING;
+  #restLength = 0;
+
+  constructor(options: CopyEncoderOptions) {
+    const { rowHeaders } = options;
+    this.#partitions = options.partitions;
+    this.#keylessPartition = options.keylessPartition;
+    this.#maxRecordBytes = options.maxRecordBytes;
+    this.#allowsNullKey = options.nullKey === 'allow';
+    this.#allowsNullValue = options.nullValue === 'tombstone';
+    this.#columns = 2 + rowHeaders.length;
+    this.#sharedHeaders = encodeHeaders(options.constantHeaders, rowHeaders.length);
+    this.#headerNames = rowHeaders.map(encodeName);
+    this.#headersSize = this.#headerNames.reduce((sum, name) => sum + name.length, this.#sharedHeaders.length);
+    const sharedTail = rowHeaders.length === 0 ? this.#sharedHeaders.length : undefined;
+    const batchBytes = Math.min(options.batchBytes, options.maxRecordBytes);
+    this.#batches = new OpenBatches(options.partitions, batchBytes, sharedTail);
+  }
+
+  get buffered(): Bytes {
+    return this.bytes - this.#taken;
+  }
+
+  write(chunk: Uint8Array): void {
+    if (this.#restLength === 0) {
+      const position = this.#consume(chunk, chunk.length);
+      if (position < chunk.length) this.#keepRest(chunk, position, chunk.length);
+      return;
+    }
+    this.#keepRest(chunk, 0, chunk.length);
+    const position = this.#consume(this.#rest, this.#restLength);
+    if (position > 0) this.#rest.copyWithin(0, position, this.#restLength);
+    this.#restLength -= position;
+  }
+
+  takeFull(): EncodedBatch[] {
+    const full = this.#batches.takeFull();
+    for (const batch of full) this.#taken += batch.bytes.length;
+    return full;
+  }
+
+  finish(): EncodedBatch[] {
+    if (!this.#ended) throw malformed(`the data stopped after ${this.rows} rows, before their end`);
+    this.#taken = this.bytes;
+    return this.#batches.takeAll();
+  }
+
+  recycle(sent: readonly EncodedBatch[]): void {
+    this.#batches.recycle(sent);
+  }
+
+  /** Encodes what is whole in `source[0 … end)`; returns where the rest begins. */
+  #consume(source: Uint8Array, end: number): number {
+    let position = 0;
+    if (!this.#started) {
+      position = skipFileHeader(source, end);
+      if (position === 0) return 0;
+      this.#started = true;
+    }
+    if (!this.#ended) position = this.#encodeRows(source, position, end);
+    if (this.#ended && position < end) throw malformed('bytes follow the end of the rows');
+    return position;
+  }
 
   /** Encodes the whole rows in `source[start … end)`; returns where the first incomplete one begins. */
-  function encodeRows(source: Uint8Array, start: number, end: number): number {
+  #encodeRows(source: Uint8Array, start: number, end: number): number {
+    const columns = this.#columns;
     let row = start;
     while (row + 2 <= end) {
       const fields = (source[row]! << 8) | source[row + 1]!;
       if (fields === END_OF_ROWS) {
-        ended = true;
+        this.#ended = true;
         return row + 2;
       }
       if (fields !== columns) throw malformed(`a row has ${fields} columns in place of ${columns}`);
@@ -93,35 +161,35 @@ export function createCopyEncoder(options: CopyEncoderOptions): CopyEncoder {
       const keyLength = readInt32(source, key - 4);
       const value = (keyLength < 0 ? key : key + keyLength) + 4;
       if (value > end) {
-        refuseEndless(null, value - row);
+        this.#refuseEndless(null, value - row);
         break;
       }
       const valueLength = readInt32(source, value - 4);
       const headers = valueLength < 0 ? value : value + valueLength;
       let next = headers;
-      let headersSize = sharedHeaders.length + namesSize;
+      let headersSize = this.#headersSize;
       for (let i = 2; i < columns && next <= end; i++) {
         const length = next + 4 <= end ? readInt32(source, next) : 0;
         headersSize += length < 0 ? 1 : sizeOfVarint(length) + length;
         next += length < 0 ? 4 : 4 + length;
       }
       if (next > end) {
-        refuseEndless(keyAt(source, key, keyLength), next - row);
+        this.#refuseEndless(keyAt(source, key, keyLength), next - row);
         break;
       }
 
-      if (keyLength < 0 && !allowsNullKey) throw keyMissing(rows + 1);
-      if (valueLength < 0 && !allowsNullValue) throw valueMissing(rows + 1);
-      if (valueLength < 0 && keyLength < 0) throw tombstoneWithoutKey(rows + 1);
-      writeRow(source, key, keyLength, value, valueLength, headers, headersSize);
-      rows++;
+      if (keyLength < 0 && !this.#allowsNullKey) throw keyMissing(this.rows + 1);
+      if (valueLength < 0 && !this.#allowsNullValue) throw valueMissing(this.rows + 1);
+      if (valueLength < 0 && keyLength < 0) throw tombstoneWithoutKey(this.rows + 1);
+      this.#writeRow(source, key, keyLength, value, valueLength, headers, headersSize);
+      this.rows++;
       row = next;
     }
     return row;
   }
 
   /** Appends one record to its partition's batch; `headers` is where the columns of `rowHeaders` begin. */
-  function writeRow(
+  #writeRow(
     source: Uint8Array,
     key: number,
     keyLength: number,
@@ -130,8 +198,9 @@ export function createCopyEncoder(options: CopyEncoderOptions): CopyEncoder {
     headers: number,
     headersSize: number,
   ): void {
+    const { buffers, offsets, counts } = this.#batches;
     const partition =
-      keyLength < 0 ? keylessPartition : (murmur2(source, key, key + keyLength) & 0x7fff_ffff) % partitions;
+      keyLength < 0 ? this.#keylessPartition : (murmur2(source, key, key + keyLength) & 0x7fff_ffff) % this.#partitions;
     const size =
       2 +
       (keyLength < 0 ? 1 : sizeOfVarint(keyLength) + keyLength) +
@@ -140,10 +209,10 @@ export function createCopyEncoder(options: CopyEncoderOptions): CopyEncoder {
     let body = size + sizeOfVarint(counts[partition]!);
     if (offsets[partition]! + sizeOfVarint(body) + body > buffers[partition]!.length) {
       const alone = BATCH_OVERHEAD + sizeOfVarint(size + 1) + size + 1;
-      if (alone > maxRecordBytes) {
-        throw recordTooLarge(rows + 1, keyAt(source, key, keyLength), alone, maxRecordBytes);
+      if (alone > this.#maxRecordBytes) {
+        throw recordTooLarge(this.rows + 1, keyAt(source, key, keyLength), alone, this.#maxRecordBytes);
       }
-      batches.makeRoom(partition, sizeOfVarint(body) + body);
+      this.#batches.makeRoom(partition, sizeOfVarint(body) + body);
       body = size + sizeOfVarint(counts[partition]!);
     }
 
@@ -155,106 +224,41 @@ export function createCopyEncoder(options: CopyEncoderOptions): CopyEncoder {
     offset = writeVarint(target, offset, counts[partition]!++);
     offset = writeField(target, offset, source, key, keyLength);
     offset = writeField(target, offset, source, value, valueLength);
-    target.set(sharedHeaders, offset);
-    offset += sharedHeaders.length;
+    target.set(this.#sharedHeaders, offset);
+    offset += this.#sharedHeaders.length;
     let field = headers;
-    for (const name of headerNames) {
+    for (const name of this.#headerNames) {
       target.set(name, offset);
       const length = readInt32(source, field);
       offset = writeField(target, offset + name.length, source, field + 4, length);
       field += length < 0 ? 4 : 4 + length;
     }
     offsets[partition] = offset;
-    bytes += offset - start;
+    this.bytes += offset - start;
   }
 
   /** Rather than to wait for the end of a row that no topic would take. */
-  function refuseEndless(key: Uint8Array | null, size: Bytes): void {
-    if (size > maxRecordBytes + ROW_OVERHEAD * columns) throw recordTooLarge(rows + 1, key, size, maxRecordBytes);
+  #refuseEndless(key: Uint8Array | null, size: Bytes): void {
+    const most = this.#maxRecordBytes + ROW_OVERHEAD * this.#columns;
+    if (size > most) throw recordTooLarge(this.rows + 1, key, size, this.#maxRecordBytes);
   }
 
-  /** Encodes what is whole in `source[0 … end)`; returns where the rest begins. */
-  function consume(source: Uint8Array, end: number): number {
-    let position = 0;
-    if (!started) {
-      position = skipFileHeader(source, end);
-      if (position === 0) return 0;
-      started = true;
+  #keepRest(source: Uint8Array, start: number, end: number): void {
+    const needed = this.#restLength + end - start;
+    if (needed > this.#rest.length) {
+      const larger = Buffer.allocUnsafe(Math.max(needed, 2 * this.#rest.length));
+      this.#rest.copy(larger, 0, 0, this.#restLength);
+      this.#rest = larger;
     }
-    if (!ended) position = encodeRows(source, position, end);
-    if (ended && position < end) throw malformed('bytes follow the end of the rows');
-    return position;
+    this.#rest.set(source.subarray(start, end), this.#restLength);
+    this.#restLength = needed;
   }
-
-  function keepRest(source: Uint8Array, start: number, end: number): void {
-    const needed = restLength + end - start;
-    if (needed > rest.length) {
-      const larger = Buffer.allocUnsafe(Math.max(needed, 2 * rest.length));
-      rest.copy(larger, 0, 0, restLength);
-      rest = larger;
-    }
-    rest.set(source.subarray(start, end), restLength);
-    restLength = needed;
-  }
-
-  return {
-    write: (chunk) => {
-      if (restLength === 0) {
-        const position = consume(chunk, chunk.length);
-        if (position < chunk.length) keepRest(chunk, position, chunk.length);
-        return;
-      }
-      keepRest(chunk, 0, chunk.length);
-      const position = consume(rest, restLength);
-      if (position > 0) rest.copyWithin(0, position, restLength);
-      restLength -= position;
-    },
-    get rows() {
-      return rows;
-    },
-    get bytes() {
-      return bytes;
-    },
-    get buffered() {
-      return bytes - taken;
-    },
-    takeFull: () => {
-      const full = batches.takeFull();
-      for (const batch of full) taken += batch.bytes.length;
-      return full;
-    },
-    finish: () => {
-      if (!ended) throw malformed(`the data stopped after ${rows} rows, before their end`);
-      taken = bytes;
-      return batches.takeAll();
-    },
-    recycle: (sent) => batches.recycle(sent),
-  };
 }
 
-/** The number of columns that stands after the last row. */
-const END_OF_ROWS = 0xffff;
+const NOTHING: Buffer = Buffer.alloc(0);
 
 /** A column takes this many bytes in COPY data and none in a record, at most (the row's own two bytes counted in). */
 const ROW_OVERHEAD = 6;
-
-const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1');
-/** Signature, flags INT32, length of an extension INT32. */
-const FILE_HEADER = SIGNATURE.length + 8;
-
-/** Where the first row begins (PostgreSQL, COPY, Binary Format); 0 when the header is not whole yet. */
-function skipFileHeader(source: Uint8Array, end: number): number {
-  if (end < FILE_HEADER) return 0;
-  if (SIGNATURE.compare(source, 0, SIGNATURE.length) !== 0) throw malformed('it does not begin with PGCOPY');
-  const flags = readInt32(source, SIGNATURE.length);
-  if (flags !== 0) throw malformed(`it has the flags ${flags}`);
-  const first = FILE_HEADER + readInt32(source, SIGNATURE.length + 4);
-  return first <= end ? first : 0;
-}
-
-function readInt32(source: Uint8Array, at: number): number {
-  return (source[at]! << 24) | (source[at + 1]! << 16) | (source[at + 2]! << 8) | source[at + 3]!;
-}
 
 /** Below this many bytes a loop is quicker than a call of the copying builtin and the view that it takes. */
 const SHORT = 32;
@@ -273,8 +277,4 @@ function writeField(target: Buffer, at: number, source: Uint8Array, from: number
 
 function keyAt(source: Uint8Array, start: number, length: number): Uint8Array | null {
   return length < 0 ? null : source.subarray(start, start + length);
-}
-
-function malformed(what: string): Failure {
-  return new Failure(`the COPY data is not what was asked for: ${what}`, { kind: 'internal' });
 }

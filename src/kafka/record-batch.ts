@@ -74,21 +74,30 @@ export function sizeOfRecord(record: RecordFields, delta = 0): number {
   return recordSize(record, encodeHeaders(record.headers ?? []).length, delta);
 }
 
+/** A header's name and value; a null value is none. */
+export type Header = readonly [name: string, value: Buffer | string | null];
+
+const NO_HEADERS: Buffer = Buffer.of(0);
+
 /** The last part of a record: the number of headers (with `more` that the caller writes after it) and the headers. */
-export function encodeHeaders(headers: readonly (readonly [name: string, value: Buffer | null])[], more = 0): Buffer {
-  const parts: Uint8Array[] = [encodeLength(headers.length + more)];
+export function encodeHeaders(headers: readonly Header[], more = 0): Buffer {
+  if (headers.length + more === 0) return NO_HEADERS;
+  let size = sizeOfVarint(headers.length + more);
+  for (const [name, value] of headers) size += sizeOfText(name) + sizeOfHeaderValue(value);
+  const bytes = Buffer.allocUnsafe(size);
+  let offset = writeVarint(bytes, 0, headers.length + more);
   for (const [name, value] of headers) {
-    parts.push(encodeName(name));
-    if (value === null) parts.push(Buffer.of(VARINT_NULL));
-    else parts.push(encodeLength(value.length), value);
+    offset = writeText(bytes, offset, name);
+    offset = typeof value === 'string' ? writeText(bytes, offset, value) : writeBytes(bytes, offset, value);
   }
-  return Buffer.concat(parts);
+  return bytes;
 }
 
 /** A header's name with its length before it. */
 export function encodeName(name: string): Buffer {
-  const bytes = Buffer.from(name);
-  return Buffer.concat([encodeLength(bytes.length), bytes]);
+  const bytes = Buffer.allocUnsafe(sizeOfText(name));
+  writeText(bytes, 0, name);
+  return bytes;
 }
 
 /** Writes a record as the `delta`-th of its batch; `headers` as encodeHeaders gives them. Returns the offset after it. */
@@ -115,18 +124,26 @@ export function recordSize(record: RecordFields, headersSize: number, delta: num
   return sizeOfVarint(body) + body;
 }
 
-function encodeLength(length: number): Buffer {
-  const bytes = Buffer.alloc(sizeOfVarint(length));
-  writeVarint(bytes, 0, length);
-  return bytes;
-}
-
 function bodySize({ key, value }: RecordFields, headersSize: number, delta: number): number {
   return 2 + sizeOfVarint(delta) + sizeOfBytes(key) + sizeOfBytes(value) + headersSize;
 }
 
 function sizeOfBytes(bytes: Buffer | null): number {
   return bytes === null ? 1 : sizeOfVarint(bytes.length) + bytes.length;
+}
+
+function sizeOfHeaderValue(value: Header[1]): number {
+  return typeof value === 'string' ? sizeOfText(value) : sizeOfBytes(value);
+}
+
+function sizeOfText(text: string): number {
+  const length = Buffer.byteLength(text);
+  return sizeOfVarint(length) + length;
+}
+
+function writeText(target: Buffer, start: number, text: string): number {
+  const offset = writeVarint(target, start, Buffer.byteLength(text));
+  return offset + target.write(text, offset);
 }
 
 function writeBytes(target: Buffer, start: number, bytes: Buffer | null): number {

@@ -3,7 +3,7 @@
 import type { Bytes } from '../model/units.ts';
 import { chooseBatchBytes } from './copy-encoder.ts';
 import { murmur2Partition } from './murmur2.ts';
-import { openBatches } from './open-batches.ts';
+import { OpenBatches } from './open-batches.ts';
 import {
   BATCH_OVERHEAD,
   type EncodedBatch,
@@ -40,7 +40,7 @@ export interface RecordEncoder {
 }
 
 export function createRecordEncoder({ partitions, maxRecordBytes }: RecordEncoderOptions): RecordEncoder {
-  const batches = openBatches(partitions, chooseBatchBytes(partitions, maxRecordBytes));
+  const batches = new OpenBatches(partitions, chooseBatchBytes(partitions, maxRecordBytes));
   const { buffers, offsets, counts } = batches;
   let records = 0;
   let buffered = 0;

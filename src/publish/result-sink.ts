@@ -40,89 +40,101 @@ export interface ResultSinkOptions {
 
 /** A sink for one COPY. */
 export function createResultSink(options: ResultSinkOptions): ResultSink {
-  const { encoder, memory, bufferLimit } = options;
-  let reserved = 0;
-  let stream: RunStream | undefined;
-  const sends = new Set<Promise<void>>();
-  let failed: { readonly error: unknown } | undefined;
-  let abandoned = false;
-  /** Bytes that were in open batches when full ones were last taken. */
-  let left = 0;
+  return new StreamingSink(options);
+}
 
-  const release = (): void => {
-    memory.release(reserved);
-    reserved = 0;
-  };
+/** A class, as one is made for each run: its functions, and what V8 made of them, are there once. */
+class StreamingSink implements ResultSink {
+  readonly #options: ResultSinkOptions;
+  #reserved: Bytes = 0;
+  #stream: RunStream | undefined;
+  readonly #sends = new Set<Promise<void>>();
+  #failed: { readonly error: unknown } | undefined;
+  #abandoned = false;
+  /** Bytes that were in open batches when full ones were last taken. */
+  #left: Bytes = 0;
+
+  constructor(options: ResultSinkOptions) {
+    this.#options = options;
+  }
+
+  write(chunk: Buffer): Promise<void> | undefined {
+    const { encoder } = this.#options;
+    encoder.write(chunk);
+    if (this.#failed) throw this.#failed.error;
+    if (!this.#stream) return this.#fits() ? undefined : this.#sendWhenThereIsRoom();
+    if (encoder.buffered - this.#left < STREAM_CHUNK) return undefined;
+    if (this.#sends.size >= MOST_SENDS) return this.#sendWhenThereIsRoom();
+    this.#send(this.#stream);
+    return undefined;
+  }
+
+  async finish(): Promise<FinishedResult> {
+    const batches = this.#options.encoder.finish();
+    const stream = this.#stream;
+    if (!stream) return { stream, batches };
+    await Promise.all([...this.#sends, batches.length > 0 ? stream.send(batches) : undefined]);
+    if (this.#failed) throw this.#failed.error;
+    return { stream, batches: [] };
+  }
+
+  async abandon(): Promise<void> {
+    this.#abandoned = true;
+    await Promise.all(this.#sends);
+    this.release();
+    await this.#stream?.abort();
+  }
+
+  release(): void {
+    this.#options.memory.release(this.#reserved);
+    this.#reserved = 0;
+  }
 
   /** Makes sure the rows encoded so far are paid for; false when the result has to go on as a stream. */
-  const fits = (): boolean => {
+  #fits(): boolean {
+    const { encoder, memory, bufferLimit } = this.#options;
     if (encoder.buffered > bufferLimit) return false;
-    while (reserved < encoder.buffered) {
+    while (this.#reserved < encoder.buffered) {
       if (!memory.reserve(RESERVATION_STEP)) return false;
-      reserved += RESERVATION_STEP;
+      this.#reserved += RESERVATION_STEP;
     }
     return true;
-  };
+  }
 
-  const send = (target: RunStream): void => {
+  async #sendWhenThereIsRoom(): Promise<void> {
+    this.#stream ??= await this.#open();
+    this.release();
+    for (const oldest of this.#sends) {
+      if (this.#sends.size < MOST_SENDS) break;
+      await oldest;
+    }
+    if (this.#failed) throw this.#failed.error;
+    if (!this.#abandoned) this.#send(this.#stream);
+  }
+
+  /** Others wait for their turn behind this stream: it may not stay open when the run ended before it was there. */
+  async #open(): Promise<RunStream> {
+    const opened = await this.#options.openStream();
+    if (!this.#abandoned) return opened;
+    await opened.abort();
+    throw new Failure('the run has ended', { kind: 'cancelled' });
+  }
+
+  #send(target: RunStream): void {
+    const { encoder } = this.#options;
     const batches = encoder.takeFull();
-    left = encoder.buffered;
+    this.#left = encoder.buffered;
     if (batches.length === 0) return;
     const sent = target.send(batches).then(
       () => {
-        sends.delete(sent);
+        this.#sends.delete(sent);
         encoder.recycle(batches);
       },
       (error: unknown) => {
-        sends.delete(sent);
-        failed ??= { error };
+        this.#sends.delete(sent);
+        this.#failed ??= { error };
       },
     );
-    sends.add(sent);
-  };
-
-  /** Others wait for their turn behind this stream: it may not stay open when the run ended before it was there. */
-  const open = async (): Promise<RunStream> => {
-    const opened = await options.openStream();
-    if (!abandoned) return opened;
-    await opened.abort();
-    throw new Failure('the run has ended', { kind: 'cancelled' });
-  };
-
-  const sendWhenThereIsRoom = async (): Promise<void> => {
-    stream ??= await open();
-    release();
-    for (const oldest of sends) {
-      if (sends.size < MOST_SENDS) break;
-      await oldest;
-    }
-    if (failed) throw failed.error;
-    if (!abandoned) send(stream);
-  };
-
-  return {
-    write(chunk) {
-      encoder.write(chunk);
-      if (failed) throw failed.error;
-      if (!stream) return fits() ? undefined : sendWhenThereIsRoom();
-      if (encoder.buffered - left < STREAM_CHUNK) return undefined;
-      if (sends.size >= MOST_SENDS) return sendWhenThereIsRoom();
-      send(stream);
-      return undefined;
-    },
-    async finish() {
-      const batches = encoder.finish();
-      if (!stream) return { stream, batches };
-      await Promise.all([...sends, batches.length > 0 ? stream.send(batches) : undefined]);
-      if (failed) throw failed.error;
-      return { stream, batches: [] };
-    },
-    async abandon() {
-      abandoned = true;
-      await Promise.all(sends);
-      release();
-      await stream?.abort();
-    },
-    release,
-  };
+    this.#sends.add(sent);
+  }
 }
