@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { KafkaClient } from '../kafka/client.ts';
-import { murmur2Partition } from '../kafka/murmur2.ts';
+import { murmur2PartitionOfText } from '../kafka/murmur2.ts';
 import type { TopicShapes } from '../kafka/topic-shapes.ts';
 import { Failure } from '../model/failure.ts';
 import type { LedgerSettings } from '../model/project.ts';
@@ -145,7 +145,7 @@ export function createLedger(options: LedgerOptions): RunningLedger {
   }
 
   const shardOf = (job: JobName, server: ServerName): number =>
-    murmur2Partition(Buffer.from(runKey(job, server)), settings.shards);
+    murmur2PartitionOfText(runKey(job, server), settings.shards);
   const at = <T>(list: readonly T[], index: number): T => list[index] as T;
 
   const evaluate = (): void => {

@@ -179,8 +179,14 @@ function foldEntry({ folded, own }: ShardState, key: string, value: string | nul
     if (own.get(key) === null) own.delete(key);
     return;
   }
-  folded.set(key, { text: value });
-  if (own.get(key)?.text === value) own.delete(key);
+  const mine = own.get(key);
+  if (mine?.text !== value) {
+    folded.set(key, { text: value });
+    return;
+  }
+  // What it was parsed to is kept.
+  folded.set(key, mine);
+  own.delete(key);
 }
 
 function parsed(entry: Entry | undefined): LedgerRecord | Failure | undefined {

@@ -1,5 +1,5 @@
 // What every record of a run carries besides the row (design 4): our headers, and the partition of rows without a key.
-import { murmur2Partition } from '../kafka/murmur2.ts';
+import { murmur2PartitionOfText } from '../kafka/murmur2.ts';
 import type { Trigger } from '../model/project.ts';
 import { formatInstant, type JobName, type ServerName, type Slot } from '../model/units.ts';
 
@@ -24,5 +24,5 @@ export function recordHeaders(run: RunHeaders): readonly (readonly [name: string
 
 /** One partition a run for records without a key: spread over the runs, the same on every retry of one. */
 export function keylessPartition(job: JobName, server: ServerName, slot: Slot, partitions: number): number {
-  return murmur2Partition(Buffer.from(`${job}/${server}/${slot}`), partitions);
+  return murmur2PartitionOfText(`${job}/${server}/${slot}`, partitions);
 }

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { Partitioners } from 'kafkajs';
 import { expect, test } from 'vitest';
 import { crc32c } from '../../../src/kafka/crc32c.ts';
-import { murmur2, murmur2Partition } from '../../../src/kafka/murmur2.ts';
+import { murmur2, murmur2Partition, murmur2PartitionOfText } from '../../../src/kafka/murmur2.ts';
 
 const require = createRequire(import.meta.url);
 const kafkajsCrc32c = require('kafkajs/src/protocol/recordBatch/crc32C/crc32C') as (bytes: Buffer) => number;
@@ -35,6 +35,18 @@ test('a key goes to the partition where kafkajs puts it, wherever it lies in its
       expect(murmur2Partition(key, partitions)).toBe(expected);
       const surrounded = Buffer.concat([Buffer.alloc(before, 7), key, Buffer.alloc(3, 9)]);
       expect(murmur2Partition(surrounded, partitions, before, before + key.length)).toBe(expected);
+    }),
+  );
+});
+
+test('a key held as text goes where its bytes do, however long it is', () => {
+  const text = fc.oneof(
+    fc.string({ unit: 'grapheme' }),
+    fc.string({ unit: 'binary', minLength: 300, maxLength: 1500 }),
+  );
+  fc.assert(
+    fc.property(text, fc.integer({ min: 1, max: 1000 }), (key, partitions) => {
+      expect(murmur2PartitionOfText(key, partitions)).toBe(murmur2Partition(Buffer.from(key), partitions));
     }),
   );
 });
