@@ -44,12 +44,12 @@ export function ticks(
 
 /** The first slot after the instant. Every schedule that `parseSchedule` accepts has one: an error here is a defect of ours. */
 export function nextTick(schedule: Schedule, timezone: string, after: number): Slot {
-  return orThrow(firstAfter(schedule, timezone, after, after + HORIZON), 'after', after);
+  return intervalAt(schedule, timezone, after).end;
 }
 
 /** The last slot at or before the instant; it always exists, as for `nextTick`. */
 export function previousTick(schedule: Schedule, timezone: string, atOrBefore: number): Slot {
-  return orThrow(lastAtOrBefore(schedule, timezone, atOrBefore), 'at or before', atOrBefore);
+  return intervalAt(schedule, timezone, atOrBefore).start;
 }
 
 /** How many slots lie in (after, until], without making them: its cost grows with days, not with slots. */
@@ -74,6 +74,26 @@ export function countTicks(schedule: Schedule, timezone: string, after: number, 
 /** [previous slot, slot): what an interval job's run at `slot` covers. The two meet without gap or overlap. */
 export function window(schedule: Schedule, timezone: string, slot: Slot): SlotWindow {
   return { start: previousTick(schedule, timezone, slot - SECOND), end: slot };
+}
+
+/** A thousand servers of a job ask for the same slot and the one before it, several times each. */
+const recent = new WeakMap<
+  Schedule,
+  { readonly timezone: string; latest: SlotWindow; other: SlotWindow | undefined }
+>();
+
+/** The slots next to each other between which the instant lies: [start, end). */
+function intervalAt(schedule: Schedule, timezone: string, instant: number): SlotWindow {
+  const known = recent.get(schedule);
+  const same = known?.timezone === timezone ? known : undefined;
+  for (const interval of [same?.latest, same?.other])
+    if (interval && interval.start <= instant && instant < interval.end) return interval;
+  const interval = {
+    start: orThrow(lastAtOrBefore(schedule, timezone, instant), 'at or before', instant),
+    end: orThrow(firstAfter(schedule, timezone, instant, instant + HORIZON), 'after', instant),
+  };
+  recent.set(schedule, { timezone, latest: interval, other: same?.latest });
+  return interval;
 }
 
 function firstAfter(schedule: Schedule, timezone: string, after: number, until: number): Slot | undefined {
