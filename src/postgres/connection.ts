@@ -21,6 +21,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   /** Ends it as well. Default: the transaction's statement timeout and 2 s (Postgres's own error comes first), else 60 s. */
   readonly timeout?: Milliseconds;
+  /** What it rejects with then. */
+  readonly late?: () => Failure;
 }
 
 export interface Column {
@@ -134,7 +136,7 @@ export function createConnection(
           });
         },
         target,
-        { limit, signal: options.signal, late: () => lateAnswer(limit) },
+        { limit, signal: options.signal, late: options.late ?? (() => lateAnswer(limit)) },
       );
     } catch (error) {
       descriptions.clear();

@@ -12,13 +12,14 @@ import type { Connection, TransactionLimits } from '../postgres/connection.ts';
 import { type Deadline, startDeadline } from '../postgres/deadline.ts';
 import type { ConnectionKeeper } from '../postgres/pool.ts';
 import type { PreparedPublish } from '../project/prepared.ts';
+import type { PlaceholderValues } from '../sql/job-sql.ts';
 import { type FailurePlace, placeOfFailure, type SentSql } from './failure-place.ts';
 import type { MemoryBudget } from './memory.ts';
 import { isFoundModest, isTold, refusePrivileged, warnPrivileged } from './privileged.ts';
 import { keylessPartition, recordHeaders } from './record-form.ts';
 import { createResultSink, type ResultSink } from './result-sink.ts';
 import { leavesTraces } from './session-traces.ts';
-import { knownStatement, prepareStatement } from './statement.ts';
+import { knownStatement, prepareStatement, type StatementOptions } from './statement.ts';
 
 /** What a record may be and where it goes. */
 export interface TopicShape {
@@ -96,54 +97,67 @@ export async function attemptRun(context: PublishContext, input: RunInput): Prom
       connectTimeout: Math.min(CONNECT_TIMEOUT, job.timeout),
     });
     connection = opened;
-    deadline = startDeadline(job.timeout, input.signal, () => notInTime(job.timeout));
-    const { signal } = deadline;
-    const { copy, known } = await openStatement(context, input, opened, signal, sent);
-    const answered = input.onAnswered ? { onAnswered: input.onAnswered } : {};
-    const result = await readRows(context, input, await topic, (sink) =>
-      known
-        ? opened.copyRun(copy, sink, transactionLimits(job.timeout), { signal, ...answered })
-        : opened.copyOut(copy, sink, { signal }),
-    );
+    const late = (): Failure => notInTime(job.timeout);
+    const limits = transactionLimits(job.timeout);
+    const known = knownCopy(context, input, opened, sent);
+    let read: (sink: ResultSink) => Promise<number>;
+    if (known === undefined) {
+      deadline = startDeadline(job.timeout, input.signal, late);
+      const { signal } = deadline;
+      const copy = await askAndPrepare(context, input, opened, limits, signal, sent);
+      read = (sink) => opened.copyOut(copy, sink, { signal });
+    } else {
+      const { signal, onAnswered } = input;
+      const options = { signal, timeout: job.timeout, late, ...(onAnswered ? { onAnswered } : {}) };
+      read = (sink) => opened.copyRun(known, sink, limits, options);
+    }
+    const result = await readRows(context, input, await topic, read);
     await finishConnection(context, opened, input);
     return result;
   } catch (error) {
     if (connection) await context.connections.discard(connection);
-    const late = deadline?.signal.aborted === true && !input.signal.aborted;
-    const failure = asFailure(late ? deadline?.signal.reason : error);
+    const outOfTime = deadline?.signal.aborted === true && !input.signal.aborted;
+    const failure = asFailure(outOfTime ? deadline?.signal.reason : error);
     return { status: 'failed', failure, place: placeOfFailure(failure, sent.current) };
   } finally {
     deadline?.end();
   }
 }
 
-/**
- * The statement to run: `known` when this connection has answered all there is to ask, so that a single message is left to
- * send; else in a transaction that is open now.
- */
-async function openStatement(
+/** The statement to run when this connection has answered all there is to ask: a single message is left to send. */
+function knownCopy(
   context: PublishContext,
   input: RunInput,
   connection: Connection,
+  sent: { current?: SentSql },
+): string | undefined {
+  if (!isRoleKnown(context, connection)) return undefined;
+  return knownStatement(connection, input.prepared, placeholderValues(input), statementOptions(input, sent))?.copy;
+}
+
+/** Opens the transaction and asks what is to be known before the statement, which it returns, is run in it. */
+async function askAndPrepare(
+  context: PublishContext,
+  input: RunInput,
+  connection: Connection,
+  limits: TransactionLimits,
   signal: AbortSignal,
   sent: { current?: SentSql },
-): Promise<{ readonly copy: string; readonly known: boolean }> {
-  const { prepared, server, slot } = input;
-  const values = {
-    slot,
-    windowStart: input.window.start,
-    windowEnd: input.window.end,
-    server: server.name,
-    labels: server.labels,
-  };
-  const options = { ...(input.limit === undefined ? {} : { limit: input.limit }), signal, sent };
-  const known = isRoleKnown(context, connection) && knownStatement(connection, prepared, values, options);
-  if (known) return { copy: known.copy, known: true };
-  await connection.begin(transactionLimits(prepared.job.timeout), { signal });
+): Promise<string> {
+  await connection.begin(limits, { signal });
   await input.onAnswered?.();
   await lookAtRole(context, connection, signal);
-  const { wrapped } = await prepareStatement(connection, prepared, values, options);
-  return { copy: wrapped.copy, known: false };
+  const options = { ...statementOptions(input, sent), signal };
+  const { wrapped } = await prepareStatement(connection, input.prepared, placeholderValues(input), options);
+  return wrapped.copy;
+}
+
+function statementOptions({ limit }: RunInput, sent: { current?: SentSql }): StatementOptions {
+  return { sent, ...(limit === undefined ? {} : { limit }) };
+}
+
+function placeholderValues({ slot, window, server }: RunInput): PlaceholderValues {
+  return { slot, windowStart: window.start, windowEnd: window.end, server: server.name, labels: server.labels };
 }
 
 async function readRows(
