@@ -59,6 +59,9 @@ const BACKEND_KEY = 'K'.charCodeAt(0);
 const PARAMETER = 'S'.charCodeAt(0);
 const READY = 'Z'.charCodeAt(0);
 const NEGOTIATE_VERSION = 'v'.charCodeAt(0);
+const COMMAND_COMPLETE = 'C'.charCodeAt(0);
+/** How a CommandComplete says of what it is. */
+const COPY = Buffer.from('COPY ').readUInt32BE();
 
 /** An ErrorResponse after which the server ends the session. */
 interface ServerError {
@@ -174,6 +177,10 @@ export function createWire(transport: Socket, login: Login, strange: () => Failu
         parameters.set(name, value);
         break;
       }
+      case COMMAND_COMPLETE:
+        // Nobody asks for those around a COPY, and there are six in the message of a run.
+        if (sink && message.readUInt32BE(HEADER) !== COPY) return;
+        break;
       case READY:
         loggedIn = true;
         transaction = message[HEADER] === 0x49 ? 'idle' : message[HEADER] === 0x54 ? 'open' : 'failed';
