@@ -97,8 +97,8 @@ export function createDispatcher(makeTarget: MakeTarget, clock: () => number): D
         for (const entry of entries.values()) entry.nextDue = 0;
         latest = now;
       }
-      for (const [key, entry] of entries) {
-        if (leaving.has(key)) continue;
+      for (const entry of entries.values()) {
+        if (leaving.size > 0 && leaving.has(keyOf(entry.target.prepared.job.name, entry.target.server.name))) continue;
         if (entry.nextDue <= now) evaluate(entry);
         else if (entry.nextDue < now + 1000 && entry.nextDue % 1000 !== 0) evaluateAt(entry, entry.nextDue);
       }

@@ -98,7 +98,6 @@ export function createRunLogs(log: Log, clock: () => number): RunLogs {
 
     const outcome = (record: LedgerRecord, ms: Milliseconds): void => {
       const { slot, run, rows, attempts, trigger, error } = record;
-      const fields = { slot, run, outcome: record.outcome, attempts, ms };
       switch (record.outcome) {
         case 'registered':
           return;
@@ -106,6 +105,7 @@ export function createRunLogs(log: Log, clock: () => number): RunLogs {
           skipped(record);
           return;
         case 'failed': {
+          const fields = { slot, run, outcome: record.outcome, attempts, ms };
           const what = error ?? { kind: 'internal', message: 'no error was recorded' };
           troubles.met(failure(what, { level: 'error', msg: 'failed', stage: 'failed', fields, counts: { runs: 1 } }));
           return;
