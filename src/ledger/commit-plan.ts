@@ -3,6 +3,7 @@
 import { mergeBatches } from '../kafka/merge-batches.ts';
 import { type EncodedBatch, encodeRecords, type RecordFields, sizeOfRecord } from '../kafka/record-batch.ts';
 import type { TopicBatches } from '../kafka/written.ts';
+import type { LedgerRecord } from '../model/run.ts';
 import type { Bytes } from '../model/units.ts';
 import { backfillKey, formatRecord, runKey, type Shard } from './record.ts';
 import type { CommitUnit } from './types.ts';
@@ -14,6 +15,8 @@ export interface PreparedUnit {
   readonly stateKey: string;
   /** The JSON under that key once this is committed; null a tombstone; undefined when it records nothing. */
   readonly stateText: string | null | undefined;
+  /** What `stateText` would be read as, where that is known. */
+  readonly stateRecord: LedgerRecord | undefined;
   readonly history: readonly RecordFields[];
   /** Of the ledger's records and of history, each about. */
   readonly recordBytes: Bytes;
@@ -43,11 +46,14 @@ export function prepareUnit(unit: CommitUnit): PreparedUnit {
   const { job, server, records, backfill } = unit;
   const key = runKey(job, server);
   const texts = records.map(formatRecord);
+  const last = records.at(-1);
   const history = texts.map((text): RecordFields => ({ key: Buffer.from(key), value: Buffer.from(text) }));
   return {
     unit,
     stateKey: backfill ? backfillKey(job, server, backfill) : key,
     stateText: texts.at(-1) ?? (unit.forget ? null : undefined),
+    // An error's text may have been cut.
+    stateRecord: last?.error || last?.failure ? undefined : last,
     history,
     recordBytes: history.reduce((sum, record) => sum + sizeOfRecord(record), 0),
     rowBytes: unit.rows?.bytes ?? 0,

@@ -2,7 +2,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { KafkaClient } from '../kafka/client.ts';
-import { murmur2PartitionOfText } from '../kafka/murmur2.ts';
 import type { TopicShapes } from '../kafka/topic-shapes.ts';
 import { Failure } from '../model/failure.ts';
 import type { LedgerSettings } from '../model/project.ts';
@@ -12,9 +11,10 @@ import { type Heartbeat, startHeartbeat } from './heartbeat.ts';
 import { ledgerTopicNames } from './ledger-topics.ts';
 import type { LedgerLog } from './log.ts';
 import { type Beat, createMembership } from './membership.ts';
-import { type Pause, type ReplicaId, runKey } from './record.ts';
+import type { Pause, ReplicaId } from './record.ts';
 import { createRehearsal } from './rehearsal.ts';
 import { createRowSender } from './row-sender.ts';
+import { createRunPlaces } from './run-places.ts';
 import { createShard, type Shard, type ShardStatus } from './shard.ts';
 import { createShardCommitters, type ShardCommitters } from './shard-committers.ts';
 import { takeShard } from './shard-session.ts';
@@ -103,9 +103,9 @@ export function createLedger(options: LedgerOptions): RunningLedger {
   let stopping = false;
   let stopped: Promise<void> | undefined;
   let whenSound: (() => void) | undefined;
-  /** Asked at a stop about each (job, server) a committer was asked for. */
+  /** Asked at a stop about each (job, server) that was asked for. */
   let stillBusy: ((shard: number) => boolean) | undefined;
-  const asked = Array.from({ length: settings.shards }, () => new Map<string, readonly [JobName, ServerName]>());
+  const places = createRunPlaces(settings.shards);
 
   const listeners = new Set<() => void>();
   let telling = false;
@@ -144,8 +144,6 @@ export function createLedger(options: LedgerOptions): RunningLedger {
     committers.push(createShardCommitters({ shard, streams, watch, sender }));
   }
 
-  const shardOf = (job: JobName, server: ServerName): number =>
-    murmur2PartitionOfText(runKey(job, server), settings.shards);
   const at = <T>(list: readonly T[], index: number): T => list[index] as T;
 
   const evaluate = (): void => {
@@ -175,7 +173,7 @@ export function createLedger(options: LedgerOptions): RunningLedger {
 
   return {
     self,
-    shardOf,
+    shardOf: (job, server) => places.of(job, server).shard,
     async start() {
       try {
         tail = await startTail({
@@ -218,14 +216,18 @@ export function createLedger(options: LedgerOptions): RunningLedger {
     get available() {
       return available && !stopping;
     },
-    owns: (job, server) => at(shards, shardOf(job, server)).owned,
-    begin: (job, server) => (available ? at(shards, shardOf(job, server)).begin(runKey(job, server)) : undefined),
-    last: (job, server) => state.record(shardOf(job, server), runKey(job, server)),
+    owns: (job, server) => at(shards, places.of(job, server).shard).owned,
+    begin(job, server) {
+      const { shard, key } = places.of(job, server);
+      return available ? at(shards, shard).begin(key) : undefined;
+    },
+    last(job, server) {
+      const { shard, key } = places.of(job, server);
+      return state.record(shard, key);
+    },
     paused: (job) => state.pause(job),
     committer(job, server, delivery = 'exactly_once') {
-      const shard = shardOf(job, server);
-      at(asked, shard).set(runKey(job, server), [job, server]);
-      return at(committers, shard).of(delivery);
+      return at(committers, places.of(job, server).shard).of(delivery);
     },
     shards: () => shards.map(({ status }, shard) => ({ shard, status, owner: ownerOf(shard) })),
     replicas: () => membership.replicas(now()),
@@ -248,7 +250,7 @@ export function createLedger(options: LedgerOptions): RunningLedger {
 
   async function stop(busy?: (job: JobName, server: ServerName) => boolean): Promise<void> {
     stopping = true;
-    if (busy) stillBusy = (shard) => [...at(asked, shard).values()].some(([job, server]) => busy(job, server));
+    if (busy) stillBusy = (shard) => places.in(shard).some(({ job, server }) => busy(job, server));
     membership.stop();
     for (const shard of shards) shard.stop();
     changed();

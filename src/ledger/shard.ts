@@ -213,9 +213,9 @@ export function createShard(options: ShardOptions): Shard {
     },
     judge: (unit, basis) => judgeUnit(state, shard, unit, basis),
     committed(units) {
-      for (const { stateKey, stateText } of units) {
+      for (const { stateKey, stateText, stateRecord } of units) {
         if (stateText === undefined) continue;
-        state.commit(shard, stateKey, stateText);
+        state.commit(shard, stateKey, stateText, stateRecord);
         holds.committed(stateKey, stateText);
       }
     },

@@ -15,8 +15,11 @@ export interface FoldedMessage {
 export interface LedgerState {
   /** Takes in the next record of a shard's partition. Throws a Failure that says what is wrong with it; then the state is as before. */
   fold(shard: Shard, message: FoldedMessage): void;
-  /** Takes in what this replica, the shard's owner, has committed: it counts before it is read back. Null forgets the key. */
-  commit(shard: Shard, key: string, value: string | null): void;
+  /**
+   * Takes in what this replica, the shard's owner, has committed: it counts before it is read back. Null forgets the key.
+   * `record`: what the value would be read as, where that is known.
+   */
+  commit(shard: Shard, key: string, value: string | null, record?: LedgerRecord): void;
   /** The JSON of the last record under a key; undefined when there is none. */
   text(shard: Shard, key: string): string | undefined;
   /** Undefined when there is none, and when it cannot be read: see `unreadable`. */
@@ -47,7 +50,7 @@ export interface BackfillState extends BackfillRange {
 /** Parsed only when asked for: 500,000 records are read at a start, a few are looked at. */
 interface Entry {
   readonly text: string;
-  parsed?: LedgerRecord | Failure;
+  parsed?: LedgerRecord | Failure | undefined;
 }
 
 interface ShardState {
@@ -113,8 +116,8 @@ export function createLedgerState(shards: number, onChange: StateListener = {}):
           return;
       }
     },
-    commit(shard, key, value) {
-      stateOf(shard).own.set(key, value === null ? null : { text: value });
+    commit(shard, key, value, record) {
+      stateOf(shard).own.set(key, value === null ? null : { text: value, parsed: record });
     },
     text: (shard, key) => entryOf(shard, key)?.text,
     record(shard, key) {
