@@ -2,7 +2,7 @@
 // decided here. pino's own transports are worker threads that load a file by its path, which does not survive being bundled:
 // a line goes to a plain function, and has been written when that returns, so that none is lost at the end of the process.
 import { type DestinationStream, pino } from 'pino';
-import { formatInstant } from '../model/units.ts';
+import { formatInstant, rememberingLast } from '../model/units.ts';
 
 export type Level = 'debug' | 'info' | 'warn' | 'error';
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -29,7 +29,7 @@ export function createLog({ write, pretty, level, now = Date.now }: LogOptions):
     {
       level,
       base: null,
-      timestamp: () => `,"time":"${new Date(now()).toISOString()}"`,
+      timestamp: () => timeField(now()),
       formatters: { level: (label) => ({ level: label }) },
     },
     destination,
@@ -41,6 +41,8 @@ export function createLog({ write, pretty, level, now = Date.now }: LogOptions):
       logger[of]({ msg, ...fields });
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
+
+const timeField = rememberingLast((instant) => `,"time":"${new Date(instant).toISOString()}"`);
 
 /** `2027-03-28T01:00:00Z warn  skipped job=… server=…`: to the second, without a run's hash and what `msg` says already. */
 function prettyLine(line: string): string {

@@ -2,8 +2,11 @@
 import type { Failure } from '../model/failure.ts';
 import type { Trigger } from '../model/project.ts';
 import type { LedgerRecord, Outcome, SkipReason } from '../model/run.ts';
-import { type Bytes, formatInstant, type Slot } from '../model/units.ts';
+import { type Bytes, formatInstant, rememberingLast, type Slot } from '../model/units.ts';
 import type { SkippedSlots } from '../schedule/due.ts';
+
+const startText = rememberingLast((instant) => new Date(instant).toISOString());
+const finishText = rememberingLast((instant) => new Date(instant).toISOString());
 
 export interface RunFacts {
   readonly slot: Slot;
@@ -22,12 +25,23 @@ export function outcomeRecord(
   bytes: Bytes,
   failure?: Failure,
 ): LedgerRecord {
-  return {
-    ...common(facts),
+  const { run, trigger, schedule, attempts } = facts;
+  // One literal: what nearly every run ends in.
+  const record: LedgerRecord = {
+    slot: formatInstant(facts.slot),
+    run,
+    trigger,
+    started: startText(facts.started),
+    finished: finishText(facts.finished),
+    schedule,
     outcome,
     rows,
     bytes,
-    ...(facts.attempts > 1 ? { attempts: facts.attempts } : {}),
+  };
+  if (attempts <= 1 && !failure) return record;
+  return {
+    ...record,
+    ...(attempts > 1 ? { attempts } : {}),
     ...(failure
       ? {
           error: {
@@ -51,7 +65,12 @@ export function skipRecord(
   const extended =
     previous?.outcome === 'skipped' && previous.reason === reason && previous.schedule === facts.schedule;
   return {
-    ...common({ ...facts, slot: skipped.last }),
+    slot: formatInstant(skipped.last),
+    run: facts.run,
+    trigger: facts.trigger,
+    started: startText(facts.started),
+    finished: finishText(facts.finished),
+    schedule: facts.schedule,
     outcome: 'skipped',
     rows: 0,
     bytes: 0,
@@ -68,7 +87,7 @@ export function skipRecord(
 export function withStreaks(previous: LedgerRecord | undefined, records: readonly LedgerRecord[]): LedgerRecord[] {
   let before = previous;
   return records.map((record) => {
-    before = { ...record, ...streaks(before, record.outcome) };
+    before = isSuccess(record) ? record : { ...record, ...streaks(before, record.outcome) };
     return before;
   });
 }
@@ -81,7 +100,6 @@ function streaks(
   before: LedgerRecord | undefined,
   outcome: Outcome,
 ): Pick<LedgerRecord, 'failures' | 'failure' | 'succeeded'> {
-  if (outcome === 'published' || outcome === 'empty') return {};
   const failures = (before?.failures ?? 0) + (outcome === 'failed' ? 1 : 0);
   const failure = outcome === 'failed' ? undefined : (before?.error ?? before?.failure);
   const succeeded = before && isSuccess(before) ? before.finished : before?.succeeded;
@@ -89,18 +107,5 @@ function streaks(
     ...(failures > 0 ? { failures } : {}),
     ...(failure === undefined ? {} : { failure }),
     ...(succeeded === undefined ? {} : { succeeded }),
-  };
-}
-
-function common(
-  facts: Omit<RunFacts, 'attempts'>,
-): Pick<LedgerRecord, 'slot' | 'run' | 'trigger' | 'started' | 'finished' | 'schedule'> {
-  return {
-    slot: formatInstant(facts.slot),
-    run: facts.run,
-    trigger: facts.trigger,
-    started: new Date(facts.started).toISOString(),
-    finished: new Date(facts.finished).toISOString(),
-    schedule: facts.schedule,
   };
 }

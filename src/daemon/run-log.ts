@@ -115,7 +115,8 @@ export function createRunLogs(log: Log, clock: () => number): RunLogs {
           troubles.over(scopes.own);
           troubles.over(scopes.paused);
           log.info(record.outcome, {
-            ...place,
+            job,
+            server,
             slot,
             run,
             outcome: record.outcome,

@@ -177,7 +177,8 @@ export function createTarget(
       committed = stream
         ? await stream.commit(records)
         : await committer.commit({
-            ...place,
+            job: job.name,
+            server: server.name,
             ...(batches.length > 0 ? { rows: { topic: job.topic.name, batches, bytes } } : {}),
             records,
           });
@@ -233,7 +234,7 @@ export function createTarget(
     waiting = undefined;
     let previous = before;
     for (const record of records) {
-      deps.onRecord({ ...place, lateBy, record, previous, took });
+      deps.onRecord({ job: job.name, server: server.name, lateBy, record, previous, took });
       previous = record;
     }
   }

@@ -63,6 +63,17 @@ export function formatSize(bytes: Bytes): string {
 }
 
 /** RFC 3339 in UTC without fractions when they are zero: `2027-03-28T01:00:00Z`. */
-export function formatInstant(instant: number): string {
-  return new Date(instant).toISOString().replace('.000Z', 'Z');
+export const formatInstant = rememberingLast((instant) => new Date(instant).toISOString().replace('.000Z', 'Z'));
+
+/** `format`, which is asked for one and the same instant many times in a row: a slot, and the moment when many runs end. */
+export function rememberingLast(format: (instant: number) => string): (instant: number) => string {
+  let last = Number.NaN;
+  let text = '';
+  return (instant) => {
+    if (instant !== last) {
+      text = format(instant);
+      last = instant;
+    }
+    return text;
+  };
 }
