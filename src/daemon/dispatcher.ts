@@ -9,7 +9,7 @@ import type { Target } from './target-contract.ts';
 export interface Dispatcher {
   /** The jobs as they are now. Targets whose job and server did not change go on; changed ones follow when their run has ended. */
   update(jobs: readonly ScheduledJob[]): void;
-  /** The clock's wake-up: starts what has become due. */
+  /** The clock's wake-up: starts what has become due, the first at once and others between other work. */
   wake(): void;
   /** Looks at every target, after the ledger changed. */
   evaluateAll(): void;
@@ -21,6 +21,9 @@ export interface Dispatcher {
 }
 
 export type MakeTarget = (prepared: ScheduledJob, timetable: Timetable, server: Server) => Target;
+
+/** So many targets are looked at before others have a turn: the first of a thousand runs are sent while the last are prepared. */
+const SLICE = 32;
 
 interface Entry {
   readonly target: Target;
@@ -36,6 +39,9 @@ export function createDispatcher(makeTarget: MakeTarget, clock: () => number): D
   /** Targets that were replaced or removed and still run. */
   const leaving = new Map<string, Promise<void>>();
   const timers = new Set<NodeJS.Timeout>();
+  /** What a wake-up found to be due and was not looked at yet. */
+  const due = new Set<Entry>();
+  let slicing = false;
   let stopping = false;
   /** The latest time at which anything was looked at. */
   let latest = Number.NEGATIVE_INFINITY;
@@ -50,6 +56,19 @@ export function createDispatcher(makeTarget: MakeTarget, clock: () => number): D
       nextTick(entry.timetable.schedule, entry.timetable.timezone, now - entry.target.lateBy) + entry.target.lateBy;
   };
 
+  const evaluateDue = (): void => {
+    slicing = false;
+    let left = SLICE;
+    for (const entry of due) {
+      due.delete(entry);
+      evaluate(entry);
+      if (--left === 0) break;
+    }
+    if (due.size === 0) return;
+    slicing = true;
+    setImmediate(evaluateDue);
+  };
+
   /** A splay or delay may fall between two wake-ups: those have a timer of their own. */
   const evaluateAt = (entry: Entry, due: number): void => {
     const timer = setTimeout(() => {
@@ -61,6 +80,7 @@ export function createDispatcher(makeTarget: MakeTarget, clock: () => number): D
 
   const remove = (key: string, entry: Entry): void => {
     entries.delete(key);
+    due.delete(entry);
     const left = entry.target.stop().finally(() => leaving.delete(key));
     leaving.set(key, left);
   };
@@ -99,9 +119,10 @@ export function createDispatcher(makeTarget: MakeTarget, clock: () => number): D
       }
       for (const entry of entries.values()) {
         if (leaving.size > 0 && leaving.has(keyOf(entry.target.prepared.job.name, entry.target.server.name))) continue;
-        if (entry.nextDue <= now) evaluate(entry);
+        if (entry.nextDue <= now) due.add(entry);
         else if (entry.nextDue < now + 1000 && entry.nextDue % 1000 !== 0) evaluateAt(entry, entry.nextDue);
       }
+      if (!slicing) evaluateDue();
     },
     evaluateAll() {
       if (stopping) return;
@@ -113,6 +134,7 @@ export function createDispatcher(makeTarget: MakeTarget, clock: () => number): D
     busy: (job, server) => entries.get(keyOf(job, server))?.target.busy === true || leaving.has(keyOf(job, server)),
     async stop(grace) {
       stopping = true;
+      due.clear();
       for (const timer of timers) clearTimeout(timer);
       const all = [...entries.values()].map((entry) => entry.target);
       const ended = Promise.all([...all.map((target) => target.stop()), ...leaving.values()]);
