@@ -16,7 +16,7 @@ export interface GroupCommitter {
 
 /** While more runs become ready from step to step, a transaction waits for them: a burst of runs costs few transactions. */
 const GATHERING_STEP: Milliseconds = 8;
-const LONGEST_GATHERING: Milliseconds = 100;
+const LONGEST_GATHERING: Milliseconds = 250;
 /** After so many failed transactions that are nobody's fault, a run is given back: its slot stays pending. */
 const MOST_TRIES = 4;
 
