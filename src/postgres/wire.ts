@@ -60,8 +60,8 @@ const PARAMETER = 'S'.charCodeAt(0);
 const READY = 'Z'.charCodeAt(0);
 const NEGOTIATE_VERSION = 'v'.charCodeAt(0);
 const COMMAND_COMPLETE = 'C'.charCodeAt(0);
-/** How a CommandComplete says of what it is. */
-const COPY = Buffer.from('COPY ').readUInt32BE();
+/** How a CommandComplete says that it is of a COPY. */
+const COPY = 'COPY ';
 
 /** An ErrorResponse after which the server ends the session. */
 interface ServerError {
@@ -179,7 +179,7 @@ export function createWire(transport: Socket, login: Login, strange: () => Failu
       }
       case COMMAND_COMPLETE:
         // Nobody asks for those around a COPY, and there are six in the message of a run.
-        if (sink && message.readUInt32BE(HEADER) !== COPY) return;
+        if (sink && message.toString('latin1', HEADER, HEADER + COPY.length) !== COPY) return;
         break;
       case READY:
         loggedIn = true;
