@@ -26,6 +26,7 @@ export type MakeTarget = (prepared: ScheduledJob, timetable: Timetable, server: 
 const SLICE = 32;
 
 interface Entry {
+  readonly key: string;
   readonly target: Target;
   readonly identity: string;
   readonly timetable: Timetable;
@@ -78,14 +79,16 @@ export function createDispatcher(makeTarget: MakeTarget, clock: () => number): D
     timers.add(timer);
   };
 
-  const remove = (key: string, entry: Entry): void => {
+  const remove = (entry: Entry): void => {
+    const { key } = entry;
     entries.delete(key);
     due.delete(entry);
     const left = entry.target.stop().finally(() => leaving.delete(key));
     leaving.set(key, left);
   };
 
-  const add = (key: string, entry: Entry): void => {
+  const add = (entry: Entry): void => {
+    const { key } = entry;
     entries.set(key, entry);
     const before = leaving.get(key);
     if (before) void before.then(() => entries.get(key) === entry && !stopping && evaluate(entry));
@@ -103,11 +106,11 @@ export function createDispatcher(makeTarget: MakeTarget, clock: () => number): D
           const identity = JSON.stringify([prepared.fingerprint, server], withoutPlaces);
           const existing = entries.get(key);
           if (existing?.identity === identity) continue;
-          if (existing) remove(key, existing);
-          add(key, { target: makeTarget(prepared, timetable, server), identity, timetable, nextDue: 0 });
+          if (existing) remove(existing);
+          add({ key, target: makeTarget(prepared, timetable, server), identity, timetable, nextDue: 0 });
         }
       }
-      for (const [key, entry] of entries) if (!wanted.has(key)) remove(key, entry);
+      for (const entry of entries.values()) if (!wanted.has(entry.key)) remove(entry);
     },
     wake() {
       if (stopping) return;
@@ -118,7 +121,7 @@ export function createDispatcher(makeTarget: MakeTarget, clock: () => number): D
         latest = now;
       }
       for (const entry of entries.values()) {
-        if (leaving.size > 0 && leaving.has(keyOf(entry.target.prepared.job.name, entry.target.server.name))) continue;
+        if (leaving.has(entry.key)) continue;
         if (entry.nextDue <= now) due.add(entry);
         else if (entry.nextDue < now + 1000 && entry.nextDue % 1000 !== 0) evaluateAt(entry, entry.nextDue);
       }
@@ -126,7 +129,7 @@ export function createDispatcher(makeTarget: MakeTarget, clock: () => number): D
     },
     evaluateAll() {
       if (stopping) return;
-      for (const [key, entry] of entries) if (!leaving.has(key)) entry.target.evaluate();
+      for (const entry of entries.values()) if (!leaving.has(entry.key)) entry.target.evaluate();
     },
     get targets() {
       return [...entries.values()].map((entry) => entry.target);

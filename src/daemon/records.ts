@@ -25,19 +25,8 @@ export function outcomeRecord(
   bytes: Bytes,
   failure?: Failure,
 ): LedgerRecord {
-  const { run, trigger, schedule, attempts } = facts;
-  // One literal: what nearly every run ends in.
-  const record: LedgerRecord = {
-    slot: formatInstant(facts.slot),
-    run,
-    trigger,
-    started: startText(facts.started),
-    finished: finishText(facts.finished),
-    schedule,
-    outcome,
-    rows,
-    bytes,
-  };
+  const { attempts } = facts;
+  const record = plainRecord(facts, outcome, rows, bytes);
   if (attempts <= 1 && !failure) return record;
   return {
     ...record,
@@ -65,15 +54,7 @@ export function skipRecord(
   const extended =
     previous?.outcome === 'skipped' && previous.reason === reason && previous.schedule === facts.schedule;
   return {
-    slot: formatInstant(skipped.last),
-    run: facts.run,
-    trigger: facts.trigger,
-    started: startText(facts.started),
-    finished: finishText(facts.finished),
-    schedule: facts.schedule,
-    outcome: 'skipped',
-    rows: 0,
-    bytes: 0,
+    ...plainRecord({ ...facts, slot: skipped.last }, 'skipped', 0, 0),
     reason,
     since: extended ? (previous.since ?? previous.slot) : formatInstant(skipped.since),
     slots: skipped.count + (extended ? (previous.slots ?? 1) : 0),
@@ -107,5 +88,25 @@ function streaks(
     ...(failures > 0 ? { failures } : {}),
     ...(failure === undefined ? {} : { failure }),
     ...(succeeded === undefined ? {} : { succeeded }),
+  };
+}
+
+/** One literal without a spread: what nearly every run ends in, as it is. */
+function plainRecord(
+  { slot, run, trigger, started, finished, schedule }: Omit<RunFacts, 'attempts'>,
+  outcome: Outcome,
+  rows: number,
+  bytes: Bytes,
+): LedgerRecord {
+  return {
+    slot: formatInstant(slot),
+    run,
+    trigger,
+    started: startText(started),
+    finished: finishText(finished),
+    schedule,
+    outcome,
+    rows,
+    bytes,
   };
 }
