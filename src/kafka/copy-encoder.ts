@@ -2,7 +2,7 @@
 // this is the hot path of publishing. It knows nothing of Postgres connections or of sending.
 import type { Bytes } from '../model/units.ts';
 import { END_OF_ROWS, malformed, readInt32, skipFileHeader } from './copy-data.ts';
-import { murmur2 } from './murmur2.ts';
+import { murmur2Partition } from './murmur2.ts';
 import { OpenBatches } from './open-batches.ts';
 import { BATCH_OVERHEAD, type EncodedBatch, encodeHeaders, encodeName } from './record-batch.ts';
 import { keyMissing, recordTooLarge, tombstoneWithoutKey, valueMissing } from './row-failures.ts';
@@ -200,7 +200,7 @@ class BinaryCopyEncoder implements CopyEncoder {
   ): void {
     const { buffers, offsets, counts } = this.#batches;
     const partition =
-      keyLength < 0 ? this.#keylessPartition : (murmur2(source, key, key + keyLength) & 0x7fff_ffff) % this.#partitions;
+      keyLength < 0 ? this.#keylessPartition : murmur2Partition(source, this.#partitions, key, key + keyLength);
     const size =
       2 +
       (keyLength < 0 ? 1 : sizeOfVarint(keyLength) + keyLength) +

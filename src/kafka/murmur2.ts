@@ -33,12 +33,7 @@ export function murmur2Partition(bytes: Uint8Array, partitions: number, start = 
   return (murmur2(bytes, start, end) & 0x7fff_ffff) % partitions;
 }
 
-const scratch = Buffer.alloc(1024);
-/** UTF-8 takes at most so many bytes for a UTF-16 unit. */
-const MOST_BYTES = 3;
-
-/** The same for a key held as text: of a thousand runs at once each asks several times, and most keys are short. */
+/** The same for a key held as text. */
 export function murmur2PartitionOfText(text: string, partitions: number): number {
-  if (text.length * MOST_BYTES > scratch.length) return murmur2Partition(Buffer.from(text), partitions);
-  return murmur2Partition(scratch, partitions, 0, scratch.write(text));
+  return murmur2Partition(Buffer.from(text), partitions);
 }

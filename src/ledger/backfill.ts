@@ -2,7 +2,7 @@
 // the last done slot and a second command of the same range takes over from the first. Which slots it runs is not decided here.
 import { createHash, randomUUID } from 'node:crypto';
 import type { KafkaClient } from '../kafka/client.ts';
-import { murmur2Partition } from '../kafka/murmur2.ts';
+import { murmur2PartitionOfText } from '../kafka/murmur2.ts';
 import { openReader, type TopicReader } from '../kafka/reader.ts';
 import type { TopicShapes } from '../kafka/topic-shapes.ts';
 import { Failure } from '../model/failure.ts';
@@ -60,7 +60,7 @@ export function createBackfillCommitter(options: BackfillOptions): BackfillCommi
   const name = `${job}/${formatInstant(range.from)}/${formatInstant(range.to)}`;
   const claimKey = `#backfill-owner/${name}`;
   // All of one backfill in one partition: its transactions need no other.
-  const shard = murmur2Partition(Buffer.from(claimKey), settings.shards);
+  const shard = murmur2PartitionOfText(claimKey, settings.shards);
   const records: RecordTopics = { shard, ledger: names.ledger, history: names.history };
   const hash = createHash('sha256').update(name).digest('hex').slice(0, 16);
   const transactionalId = `${names.ledger}.backfill.${hash}`;
