@@ -23,28 +23,55 @@ export interface Stage {
   end(): Promise<void>;
 }
 
-/** More than the one server of most benchmarks. */
-export interface Fleet {
-  readonly maxConnections: number;
-  /** Items of `servers` in pgtally.yaml. */
-  readonly servers: (user: string, port: number) => readonly string[];
+/** What Kafka's start scripts give its JVM (KAFKA_JVM_PERFORMANCE_OPTS of bin/kafka-run-class.sh, KAFKA_HEAP_OPTS of bin/kafka-server-start.sh). */
+const AS_INSTALLED = [
+  '-server',
+  '-XX:+UseG1GC',
+  '-XX:MaxGCPauseMillis=20',
+  '-XX:InitiatingHeapOccupancyPercent=35',
+  '-XX:+ExplicitGCInvokesConcurrent',
+  '-XX:MaxInlineLevel=15',
+  '-Xms1g',
+];
+
+export interface StageOptions {
+  /** Of Postgres. */
+  readonly maxConnections?: number;
+  /** Items of `servers` in pgtally.yaml: more than the one server of most benchmarks. */
+  readonly servers?: (user: string, port: number) => readonly string[];
+  /**
+   * `as installed`: its JVM compiles as that of a broker people have, which takes some millions of records. Default: as in tests,
+   * with the first compiler alone. It is as good as it gets within seconds, so a few records a second find no broker that is
+   * still compiling, as they would not find one that has run for days.
+   */
+  readonly broker?: 'as installed';
 }
 
 /** Starts both servers with room for large loads and writes a project with these jobs (file name → text). */
-export async function setStage(jobs: Readonly<Record<string, string>>, settings = '', fleet?: Fleet): Promise<Stage> {
+export async function setStage(
+  jobs: Readonly<Record<string, string>>,
+  settings = '',
+  options: StageOptions = {},
+): Promise<Stage> {
   await buildCommand();
   const [kafka, server] = await Promise.all([
     startKafka({
       memory: 1024,
-      // The delay is the broker's default, which tests set to 0: nothing of ours waits for it.
-      properties: { 'log.segment.bytes': 1_073_741_824, 'group.initial.rebalance.delay.ms': 3000 },
+      ...(options.broker === 'as installed' ? { jvmFlags: AS_INSTALLED } : {}),
+      properties: {
+        'log.segment.bytes': 1_073_741_824,
+        'log.initial.task.delay.ms': 1000,
+        'log.retention.check.interval.ms': 2000,
+        // The broker's default, which tests set to 0: nothing of ours waits for it.
+        'group.initial.rebalance.delay.ms': 3000,
+      },
     }),
-    startPostgres({ configuration: "shared_buffers = '512MB'\n", maxConnections: fleet?.maxConnections ?? 100 }),
+    startPostgres({ configuration: "shared_buffers = '512MB'\n", maxConnections: options.maxConnections ?? 100 }),
   ]);
   const project = mkdtempSync(join(tmpdir(), 'pgtally-bench-'));
   mkdirSync(join(project, 'jobs'));
   const url = `postgres://${server.user}@127.0.0.1:${server.port}/postgres`;
-  const servers = fleet?.servers(server.user, server.port) ?? [`  - {name: bench, url: "${url}"}`];
+  const servers = options.servers?.(server.user, server.port) ?? [`  - {name: bench, url: "${url}"}`];
   const text = `kafka:\n  brokers: ["${kafka.bootstrap}"]\n  compression: \${COMPRESSION:-none}\nstatus: {listen: "127.0.0.1:0"}\n${settings}servers:\n${servers.join('\n')}\n`;
   writeFileSync(join(project, 'pgtally.yaml'), text);
   for (const [name, text] of Object.entries(jobs)) writeFileSync(join(project, 'jobs', name), text);
