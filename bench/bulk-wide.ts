@@ -1,6 +1,6 @@
 // A hundred thousand rows of about 2 kB, 8 partitions.
-import { contest, SHORT_LIVED } from './side-by-side.ts';
-import { setStage } from './stage.ts';
+import { contest } from './side-by-side.ts';
+import { SHORT_LIVED, setStage } from './stage.ts';
 
 const ROWS = 100_000;
 

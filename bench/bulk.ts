@@ -1,6 +1,6 @@
 // A million rows of about 100 bytes, 8 partitions: what the article's pipe does in a few seconds of C.
-import { contest, SHORT_LIVED } from './side-by-side.ts';
-import { setStage } from './stage.ts';
+import { contest } from './side-by-side.ts';
+import { SHORT_LIVED, setStage } from './stage.ts';
 
 const ROWS = 1_000_000;
 

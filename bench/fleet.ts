@@ -30,7 +30,7 @@ const PLANS: readonly Plan[] = [
 ];
 const PER_RANGE = 250;
 const ROWS = 3;
-/** Milliseconds after the first run: the broker's JVM has bursts only to find out by what it should compile. */
+/** Milliseconds after the first run: with a burst each ten seconds the broker's JVM takes that long to compile. */
 const WARM_UP = 85_000;
 
 /** By server: the rows seen of one slot, and how late the last of them was in milliseconds. */
@@ -148,9 +148,11 @@ concurrency: 256
 
 /** What people have without pgtally: for each slot all servers by psql | kcat, sixteen at a time. */
 async function runShellLoop({ servers, every, slots }: Plan) {
-  const stage = await setStage({
-    'loop.yaml': 'name: loop\nquery: select 1 as i\ntopic: {name: LOOP, partitions: 8}\n',
-  });
+  const stage = await setStage(
+    { 'loop.yaml': 'name: loop\nquery: select 1 as i\ntopic: {name: LOOP, partitions: 8}\n' },
+    '',
+    { broker: 'as installed' },
+  );
   const script = join(stage.project, 'one.sh');
   writeFileSync(
     script,

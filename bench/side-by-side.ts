@@ -37,13 +37,6 @@ export function orderOf(round: number, count: number): number[] {
 /** Rounds that do not count: the broker's JVM compiles what they need. */
 const WARM_UP = 2;
 
-/**
- * For the topics of a contest, whose records nobody reads: they go soon, so that the broker writes into memory it had before. A
- * page cache that only grows makes each byte dearer on a virtual machine, which gets its memory from its host page by page:
- * after some 4 GB the same run takes a fifth longer, and the more it writes the more so.
- */
-export const SHORT_LIVED = '{segment.bytes: "33554432", retention.bytes: "1", file.delete.delay.ms: "1000"}';
-
 /** Runs each contestant `runs` times, in turn, and reports medians and ratios. */
 export async function contest(stage: Stage, plan: Contest): Promise<void> {
   const psql = `psql -qX -c "${plan.copyText}"`;
@@ -58,16 +51,15 @@ export async function contest(stage: Stage, plan: Contest): Promise<void> {
     'pgtally, lz4': [`COMPRESSION=lz4 ${stage.pgtally} run ${plan.copyJob} --json`, 'bin.js'],
   };
   const results = new Map<string, Measurement[]>(Object.keys(scripts).map((name) => [name, []]));
-  for (let round = -WARM_UP; round < plan.runs; round++) {
-    const all = Object.entries(scripts);
-    for (const [name, [script, watch]] of orderOf(round + WARM_UP, all.length).flatMap((index) =>
-      all.slice(index, index + 1),
-    )) {
+  const all = Object.entries(scripts);
+  for (let round = 0; round < WARM_UP + plan.runs; round++) {
+    const counts = round >= WARM_UP;
+    const place = counts ? `${round - WARM_UP + 1}/${plan.runs}` : 'warm-up';
+    for (const [name, [script, watch]] of orderOf(round, all.length).flatMap((index) => all.slice(index, index + 1))) {
       const measured = await measure(script, stage.env, watch);
       if (name.startsWith('pgtally') && !measured.stdout.includes(`"rows":${plan.rows}`))
         throw new Error(`wrong rows: ${measured.stdout}`);
-      if (round >= 0) results.get(name)?.push(measured);
-      const place = round < 0 ? 'warm-up' : `${round + 1}/${plan.runs}`;
+      if (counts) results.get(name)?.push(measured);
       process.stderr.write(`  ${plan.name} ${place} ${name}: ${measured.wall.toFixed(2)} s\n`);
     }
   }
