@@ -5,6 +5,7 @@ import { openSession, type ProducerSession } from '../kafka/producer-session.ts'
 import { openReader } from '../kafka/reader.ts';
 import type { FetchedRecord } from '../kafka/record.ts';
 import { encodeRecords } from '../kafka/record-batch.ts';
+import type { Failure } from '../model/failure.ts';
 import type { Milliseconds } from '../model/units.ts';
 import { fieldsOf } from './json-fields.ts';
 import type { LedgerLog } from './log.ts';
@@ -21,6 +22,8 @@ export interface Heartbeat {
   beat(): Promise<void>;
   /** Stops sending; with `tellOthers` removes this replica for all readers (a tombstone). Never rejects. */
   stop(options: { readonly tellOthers: boolean }): Promise<void>;
+  /** Why heartbeats were last not sent or not read, if none has been read since. */
+  readonly failure: Failure | undefined;
   /** Rejects when the replicas topic cannot be read any more at all. */
   readonly done: Promise<void>;
 }
@@ -48,18 +51,24 @@ const FORGET_AFTER: Milliseconds = 10 * 60_000;
 /** Reads the topic and begins to send. Rejects with a Failure when it cannot be read. */
 export async function startHeartbeat(options: HeartbeatOptions): Promise<Heartbeat> {
   const { client, topic, self, membership, log } = options;
+  let failure: Failure | undefined;
+  const onFailure = (what: string, error: unknown): void => {
+    failure = asFailure(error);
+    log('debug', what, { error: failure.message });
+  };
   const reader = await openReader(client, {
     topic,
     from: 'beginning',
     isolation: 'read_uncommitted',
     maxWait: LONGER_THAN_A_BEAT,
     onRecords: ({ records }) => {
+      failure = undefined;
       for (const record of records) hear(membership, record, log);
       options.onRead();
     },
-    onInterrupted: (failure) => log('debug', 'cannot read heartbeats', { error: failure.message }),
+    onInterrupted: (error) => onFailure('cannot read heartbeats', error),
   });
-  const send = createSender(options);
+  const send = createSender(client, topic, (error) => onFailure('a heartbeat was not sent', error));
   const beat = async (): Promise<void> => {
     const { state, seq } = membership.nextBeat();
     await send(self, JSON.stringify({ state, seq, shards: options.shards() }));
@@ -98,6 +107,9 @@ export async function startHeartbeat(options: HeartbeatOptions): Promise<Heartbe
       await sending;
       if (tellOthers) await send(self, null);
       await Promise.all([send.close(), reader.stop()]);
+    },
+    get failure() {
+      return failure;
     },
     done: reader.done,
   };
@@ -145,7 +157,7 @@ async function forgetSilent(
 type Send = ((key: string, value: string | null) => Promise<void>) & { close(): Promise<void> };
 
 /** Sends by a plain producer, made anew after an error: a late heartbeat is worth nothing, so there is at most one retry. */
-function createSender({ client, topic, log }: HeartbeatOptions): Send {
+function createSender(client: KafkaClient, topic: string, onFailure: (error: unknown) => void): Send {
   let session: ProducerSession | undefined;
   const open = async (): Promise<ProducerSession> => {
     if (session && !session.death) return session;
@@ -166,7 +178,7 @@ function createSender({ client, topic, log }: HeartbeatOptions): Send {
         producer.send(producer.producer, topics, twice),
       );
     } catch (error) {
-      log('debug', 'a heartbeat was not sent', { error: asFailure(error).message });
+      onFailure(error);
     }
   };
   return Object.assign(send, {

@@ -154,11 +154,9 @@ export function createLedger(options: LedgerOptions): RunningLedger {
     for (const shard of shards) shard.evaluate(standing.sound);
     if (standing.available !== available) {
       available = standing.available;
-      log(
-        available ? 'info' : 'warn',
-        available ? 'Kafka is reached' : 'Kafka is not reached: nothing is dispatched',
-        {},
-      );
+      const why = heartbeat?.failure;
+      if (available) log('info', 'Kafka is reached', {});
+      else log('warn', 'Kafka is not reached: nothing is dispatched', { error: why?.message, hint: why?.hint });
       changed();
     }
     if (standing.sound) whenSound?.();

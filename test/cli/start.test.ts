@@ -121,6 +121,7 @@ describe('pgtally start', () => {
       await kafka.restart();
       await daemon.waitFor(/"outcome":"published"/, 30_000);
       await kafka.kill();
+      await daemon.waitFor(/"msg":"Kafka is not reached: nothing is dispatched"/, 20_000);
       await new Promise((resolve) => setTimeout(resolve, 4000));
       await kafka.restart();
       const before = log(daemon.stderr()).filter((line) => line.outcome === 'published').length;
@@ -132,6 +133,10 @@ describe('pgtally start', () => {
       const gaps = times.slice(1).filter((time, index) => time - (times[index] ?? 0) !== 1000);
       expect(gaps).toEqual([]);
       expect(lines.filter((line) => line.outcome === 'failed')).toEqual([]);
+      expect(lines.find((line) => line.msg === 'Kafka is not reached: nothing is dispatched')).toMatchObject({
+        error: expect.stringContaining(kafka.bootstrap),
+        hint: expect.stringContaining('kafka.brokers'),
+      });
     } finally {
       await kafka.discard();
     }
