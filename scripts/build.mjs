@@ -7,7 +7,7 @@ import { chmodSync, copyFileSync, cpSync, readdirSync, readFileSync, rmSync, wri
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
-import { archiveKafkajs } from './kafkajs-archive.mjs';
+import { kafkajsArchive } from './kafkajs-archive.mjs';
 
 const REPOSITORY = fileURLToPath(new URL('..', import.meta.url));
 /** Those of the dependencies that are many small files and needed at every start. */
@@ -17,8 +17,9 @@ const folder = resolve(process.argv[2] ?? `${REPOSITORY}/dist`);
 rmSync(folder, { recursive: true, force: true });
 await build({
   cwd: REPOSITORY,
-  input: { bin: 'src/bin.ts' },
+  input: { bin: 'src/bin.ts', program: 'src/program.ts' },
   platform: 'node',
+  plugins: [kafkajsArchive, asciiOnly()],
   external: (name) => !/^[./]/.test(name) && !BUNDLED.includes(name),
   output: {
     dir: folder,
@@ -28,7 +29,9 @@ await build({
       mangle: { toplevel: false, keepNames: { function: true, class: true } },
       codegen: { removeWhitespace: true },
     },
-    format: 'esm',
+    // The code cache is for scripts; as modules they would take longer to load even without it.
+    format: 'cjs',
+    dynamicImportInCjs: false,
     entryFileNames: '[name].js',
     chunkFileNames: 'chunks/[name]-[hash].js',
     // What `run` loads one after the other anyway is one file.
@@ -41,10 +44,27 @@ await build({
   },
   logLevel: 'warn',
 });
-archiveKafkajs(`${folder}/chunks/kafkajs.cjs`);
+// Its files are CommonJS, whatever the package is.
+writeFileSync(`${folder}/package.json`, '{ "type": "commonjs" }\n');
 await buildPage();
 chmodSync(`${folder}/bin.js`, 0o755);
 writeFileSync(`${folder}/licenses.txt`, [...BUNDLED, 'kafkajs', 'uplot'].map(licenseOf).join('\n'));
+
+/** A text with other characters takes V8 twice the memory and longer to read; all of them are in strings and expressions. */
+function asciiOnly() {
+  const unicode = (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return {
+    name: 'ascii-only',
+    generateBundle(_options, bundle) {
+      for (const file of Object.values(bundle)) {
+        if (file.type !== 'chunk') continue;
+        if (/\\[\u0080-\uffff]/.test(file.code))
+          throw new Error(`${file.fileName}: a backslash before a character to escape`);
+        file.code = file.code.replace(/[\u0080-\uffff]/g, unicode);
+      }
+    },
+  };
+}
 
 /** The status page: its files as they are, and beside them the library that draws the plots. */
 async function buildPage() {

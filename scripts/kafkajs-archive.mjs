@@ -1,19 +1,24 @@
-// kafkajs in one file: its modules, unchanged but for comments and blanks, each in a function under its path, for
-// src/kafka/kafkajs-modules.ts. Finding and opening 143 small files takes a tenth of the time of a `pgtally run`.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+// kafkajs as one module: its own, unchanged but for comments and blanks, each in a function under its path, in place of
+// src/kafka/kafkajs-archive.ts.
+import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative, sep } from 'node:path';
 import { minifySync } from 'rolldown/utils';
 
-/** Writes the archive of the installed kafkajs to `file`, a CommonJS module that exports path -> function. */
-export function archiveKafkajs(file) {
+/** For rolldown: gives `archive` the modules of the installed kafkajs. */
+export const kafkajsArchive = {
+  name: 'kafkajs-archive',
+  load: { filter: { id: /\/src\/kafka\/kafkajs-archive\.ts$/ }, handler: archiveModule },
+};
+
+function archiveModule() {
   const manifest = createRequire(import.meta.url).resolve('kafkajs/package.json');
   const root = dirname(manifest);
   const modules = [manifest, join(root, 'index.js'), ...sourcesBelow(join(root, 'src'))].map((path) => {
     const name = relative(root, path).split(sep).join('/');
     return `${JSON.stringify(name)}:function(exports,require,module){${body(path)}\n}`;
   });
-  writeFileSync(file, `module.exports={\n${modules.join(',\n')}\n};\n`);
+  return { code: `export const archive={\n${modules.join(',\n')}\n};\n`, moduleType: 'js' };
 }
 
 function body(path) {

@@ -1,16 +1,10 @@
 #!/usr/bin/env node
-// The executable: hands the process's own things to the program and its exit code back.
+// The executable of the built command: loads the program, which the build puts beside it, with the code cache.
 import module from 'node:module';
-import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { openCodeCache } from './launch/code-cache.ts';
+import { createLoader } from './launch/loader.ts';
 
-// From Node 22.1 on: what was compiled once is not compiled again at the next start.
+// From Node 22.1 on: for the packages that are not part of the build.
 (module as { enableCompileCache?: () => void }).enableCompileCache?.();
-const { main } = await import('./cli/main.ts');
-
-process.exitCode = await main(process.argv.slice(2), {
-  stdin: process.stdin,
-  stdout: process.stdout,
-  stderr: process.stderr,
-  env: process.env,
-  cwd: process.cwd(),
-});
+createLoader(openCodeCache())(fileURLToPath(new URL('program.js', import.meta.url)));

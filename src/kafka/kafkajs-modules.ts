@@ -1,9 +1,7 @@
-// Where the modules of kafkajs come from: in the built command from one file beside it, because finding and opening 143
-// small ones takes a tenth of the time of a `pgtally run`; elsewhere from node_modules.
-import { existsSync } from 'node:fs';
+// Where the modules of kafkajs come from: in the built command from its archive, elsewhere from node_modules.
 import { createRequire } from 'node:module';
 import { dirname, posix, sep } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { archive, type ModuleFunction } from './kafkajs-archive.ts';
 
 /** As much of `require` as the corrections use; names begin with `kafkajs`. */
 export interface KafkajsModules {
@@ -13,14 +11,10 @@ export interface KafkajsModules {
   readonly cache: Record<string, { exports: unknown } | undefined>;
 }
 
-type Factory = (exports: unknown, require: (name: string) => unknown, module: { exports: unknown }) => void;
-
-const ARCHIVE = './kafkajs.cjs';
-
 /** A copy of kafkajs's modules of our own, of which none is loaded yet. */
 export function openKafkajsModules(): KafkajsModules {
   const require = createRequire(import.meta.url);
-  if (existsSync(fileURLToPath(new URL(ARCHIVE, import.meta.url)))) return archivedModules(require(ARCHIVE), require);
+  if (archive) return archivedModules(archive, require);
   // Modules that another import loaded earlier hold the uncorrected functions: they are loaded anew, for us.
   const folder = dirname(require.resolve('kafkajs/package.json')) + sep;
   for (const file of Object.keys(require.cache)) if (file.startsWith(folder)) delete require.cache[file];
@@ -28,7 +22,7 @@ export function openKafkajsModules(): KafkajsModules {
 }
 
 /** The modules of an archive (path in the package -> module) behind the face of `require`. */
-function archivedModules(archive: Readonly<Record<string, Factory>>, builtin: NodeJS.Require): KafkajsModules {
+function archivedModules(archive: Readonly<Record<string, ModuleFunction>>, builtin: NodeJS.Require): KafkajsModules {
   const cache: KafkajsModules['cache'] = {};
   const find = (path: string): string => {
     for (const candidate of [path, `${path}.js`, posix.join(path, 'index.js')])
