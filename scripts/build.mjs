@@ -44,9 +44,10 @@ await build({
   },
   logLevel: 'warn',
 });
-// Its files are CommonJS, whatever the package is.
-writeFileSync(`${folder}/package.json`, '{ "type": "commonjs" }\n');
 await buildPage();
+// Whatever the package around them is.
+writeFileSync(`${folder}/package.json`, '{ "type": "commonjs" }\n');
+writeFileSync(`${folder}/page/package.json`, '{ "type": "module" }\n');
 chmodSync(`${folder}/bin.js`, 0o755);
 writeFileSync(`${folder}/licenses.txt`, [...BUNDLED, 'kafkajs', 'uplot'].map(licenseOf).join('\n'));
 
