@@ -42,6 +42,12 @@ export function createRetrying(
       if (!prepared.interval && attempts > prepared.job.retries) return false;
       const delay = retryDelay(attempts);
       const left = end - clock();
+      if (!prepared.interval && left <= delay) {
+        // Nothing more is tried before the next slot, so this one has failed now: recorded when the next is due, the failures
+        // of many servers would stand in the way of its runs.
+        endedByNextSlot = true;
+        return false;
+      }
       if (left > delay) onRetry(delay);
       await sleep(Math.max(0, Math.min(delay, left)), signal);
       if (signal.aborted) return false;

@@ -182,7 +182,7 @@ describe('a (job, server)', () => {
     });
   });
 
-  test('a snapshot job retries until its next slot is due; that slot then runs and is not called overlapped', async () => {
+  test('a snapshot job retries while that fits before its next slot; that slot then runs and is not called overlapped', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     try {
       const { clock, attempts, target, outcomes, ledger } = setUp({
@@ -195,8 +195,11 @@ describe('a (job, server)', () => {
         if (attempts.started.at(-1)?.slot === Date.parse('2027-01-01T12:00:20Z')) break;
         attempts.started.at(-1)?.end(refused);
         await turn();
+        // As soon as no retry fits any more, and not only when the next slot is due.
+        if (clock.now >= Date.parse('2027-01-01T12:00:19Z')) expect(outcomes()).toEqual(['failed 12:00:10']);
         clock.now += 1000;
         await vi.advanceTimersByTimeAsync(1000);
+        target.evaluate();
         await turn();
       }
       expect(outcomes()).toEqual(['failed 12:00:10']);
