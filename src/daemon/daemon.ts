@@ -102,10 +102,12 @@ export function createDaemon(options: DaemonOptions): Daemon {
   compileLate();
   const collection = createIdleCollection(clock);
   const attempts: Attempts = {
-    once: ({ prepared, ...run }) =>
-      collection.during(() =>
-        prepared.kind === 'publish' ? publishing.once({ ...run, prepared }) : ingesting.once({ ...run, prepared }),
-      ),
+    once({ prepared, ...run }) {
+      const attempt = () =>
+        prepared.kind === 'publish' ? publishing.once({ ...run, prepared }) : ingesting.once({ ...run, prepared });
+      // With servers that never answer an attempt is always under way, and there would be no time to collect.
+      return breaker.isFailing(run.server.name) ? attempt() : collection.during(attempt);
+    },
   };
   const tallies = createTallies();
   const stopping = new AbortController();
@@ -199,6 +201,9 @@ export function createDaemon(options: DaemonOptions): Daemon {
             clock,
             onRecord: tallies.recorded,
           }),
+        // Runs of a shard are committed together: started one after the other, they are in Kafka while those of the next are read.
+        // Servers that fail come last.
+        (job, server) => joined.shardOf(job, server) + (breaker.isFailing(server) ? project.ledger.shards : 0),
         clock,
       );
       const { stopGrace: grace } = project.limits;

@@ -1,6 +1,6 @@
 // Every second: which (job, server)s may have something due. It only asks; each target decides and works for itself.
 import type { Server } from '../model/project.ts';
-import type { Milliseconds } from '../model/units.ts';
+import type { JobName, Milliseconds, ServerName } from '../model/units.ts';
 import type { Timetable } from '../project/prepared.ts';
 import { nextTick } from '../schedule/ticks.ts';
 import type { ScheduledJob } from './scheduled.ts';
@@ -34,8 +34,15 @@ interface Entry {
   nextDue: number;
 }
 
-/** Clocks and wake-ups come in from outside, so that time can be tested without waiting. */
-export function createDispatcher(makeTarget: MakeTarget, clock: () => number): Dispatcher {
+/**
+ * Clocks and wake-ups come in from outside, so that time can be tested without waiting. Of what a wake-up finds to be due, the
+ * lowest `rankOf` is started first.
+ */
+export function createDispatcher(
+  makeTarget: MakeTarget,
+  rankOf: (job: JobName, server: ServerName) => number,
+  clock: () => number,
+): Dispatcher {
   const entries = new Map<string, Entry>();
   /** Targets that were replaced or removed and still run. */
   const leaving = new Map<string, Promise<void>>();
@@ -120,11 +127,18 @@ export function createDispatcher(makeTarget: MakeTarget, clock: () => number): D
         for (const entry of entries.values()) entry.nextDue = 0;
         latest = now;
       }
+      const found: Entry[] = [];
       for (const entry of entries.values()) {
         if (leaving.has(entry.key)) continue;
-        if (entry.nextDue <= now) due.add(entry);
+        if (entry.nextDue <= now) found.push(entry);
         else if (entry.nextDue < now + 1000 && entry.nextDue % 1000 !== 0) evaluateAt(entry, entry.nextDue);
       }
+      const ranked = found.map((entry) => ({
+        entry,
+        rank: rankOf(entry.target.prepared.job.name, entry.target.server.name),
+      }));
+      // Those that an earlier wake-up found stay before them.
+      for (const { entry } of ranked.sort((a, b) => a.rank - b.rank)) due.add(entry);
       if (!slicing) evaluateDue();
     },
     evaluateAll() {

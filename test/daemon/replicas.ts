@@ -166,6 +166,7 @@ export function createWorld(at: string, duration: Milliseconds = 0): World {
             clock,
             onRecord: () => undefined,
           }),
+        () => 0,
         clock,
       );
       const replica: Replica = { name, dispatcher, skew, awake: true, reachesKafka: true };
