@@ -22,8 +22,8 @@ const LAYERS = [
   'kafka',
   'sql',
   'config',
-  'model',
   'launch',
+  'model',
 ];
 
 const OWNERS: Readonly<Record<string, string>> = {

@@ -6,9 +6,11 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,6 +19,7 @@ import process from 'node:process';
 import { setFlagsFromString } from 'node:v8';
 import type { Script } from 'node:vm';
 import zlib from 'node:zlib';
+import type { Milliseconds } from '../model/units.ts';
 
 export interface CodeCache {
   /** What was kept for a file with this content; undefined: nothing, or nothing that can be trusted. */
@@ -33,6 +36,7 @@ const NONE: CodeCache = {
   drop: () => undefined,
 };
 const CHECKSUM_BYTES = 4;
+const LONGEST_KEPT: Milliseconds = 30 * 86_400_000;
 
 /**
  * The code cache of this user in `root`, the folder for temporary files: whatever is wrong with it costs time and nothing
@@ -67,6 +71,7 @@ export function openCodeCache(root: string = tmpdir()): CodeCache {
       checksum.writeUInt32LE(crc32(code));
       try {
         replaceFile(place(file, content), Buffer.concat([checksum, code]));
+        removeOld(folder);
       } catch {
         // A full disk, a folder that is gone: the next start compiles again.
       }
@@ -102,6 +107,14 @@ function withoutLaziness<T>(compile: () => T): T {
     return compile();
   } finally {
     setFlagsFromString('--lazy');
+  }
+}
+
+/** Those of versions that are gone; one that is in use after all is made again. */
+function removeOld(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const file = join(folder, name);
+    if (Date.now() - statSync(file).mtimeMs > LONGEST_KEPT) rmSync(file, { force: true });
   }
 }
 

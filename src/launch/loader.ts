@@ -1,7 +1,7 @@
 // Loads the built program's files: CommonJS as Node would load it, but each file's code comes from the code cache.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { Script } from 'node:vm';
 import type { CodeCache } from './code-cache.ts';
 
@@ -35,13 +35,15 @@ export function createLoader(cache: CodeCache): (file: string) => unknown {
   return load;
 }
 
-function compile(cache: CodeCache, filename: string): Script {
-  const content = readFileSync(filename);
+function compile(cache: CodeCache, file: string): Script {
+  const content = readFileSync(file);
   const text = `(function(exports,require,module,__filename,__dirname){${content.toString()}\n})`;
-  const cachedData = cache.read(filename, content);
-  if (!cachedData) return cache.write(filename, content, () => new Script(text, { filename }));
+  // In stack traces. Until Node 20 that of who kept the code stays with it, which may be another installation.
+  const filename = `pgtally/${basename(file)}`;
+  const cachedData = cache.read(file, content);
+  if (!cachedData) return cache.write(file, content, () => new Script(text, { filename }));
   const script = new Script(text, { filename, cachedData });
   // Compiled by now without it. Keeping that would keep what has been called of it alone: the next start does it in whole.
-  if (script.cachedDataRejected !== false) cache.drop(filename, content);
+  if (script.cachedDataRejected !== false) cache.drop(file, content);
   return script;
 }

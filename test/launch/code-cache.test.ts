@@ -7,6 +7,7 @@ import {
   readFileSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
@@ -130,6 +131,22 @@ test('without a folder for temporary files, or when it is not wanted, nothing is
   expect(await start(path.join(root, 'file', 'below'), { NODE_DISABLE_COMPILE_CACHE: '1' })).toEqual({});
   writeFileSync(path.join(root, 'file'), '');
   expect(await start(path.join(root, 'file', 'below'))).toEqual({});
+});
+
+test('what is older than a month goes when something new is kept', async () => {
+  const root = temporaryFolder('code-cache');
+  const [first = '', second = '', ...others] = Object.keys(await start(root));
+  const age = (name: string, days: number): void => {
+    const then = Date.now() / 1000 - days * 86_400;
+    utimesSync(path.join(root, FOLDER, name), then, then);
+  };
+  age(first, 31);
+  age(second, 29);
+  await start(root);
+  expect(Object.keys(kept(root))).toEqual([first, second, ...others]);
+  await start(root, { NODE_OPTIONS: '--stack-trace-limit=20' });
+  expect(Object.keys(kept(root))).not.toContain(first);
+  expect(Object.keys(kept(root))).toEqual(expect.arrayContaining([second, ...others]));
 });
 
 test('functions that were never called are in the cache', () => {

@@ -87,7 +87,8 @@ describe('a daemon with a healthy and a failing server', () => {
     expect(restarted).toMatchObject({ status: 503, body: { failing: [{ server: 's2' }] } });
     expect((await metrics(newUrl)).value('pgtally_last_success_timestamp_seconds', { server: 's2' })).toBe(since);
 
-    // And its end.
+    // And its end. It was met by this daemon too: one that starts quickly enough would never see it fail.
+    await again.waitFor(/"msg":"failed"/);
     await project.database.sql("insert into fine values ('s2')");
     await until(
       () => health(newUrl),
