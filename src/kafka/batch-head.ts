@@ -1,6 +1,6 @@
 // A correction to kafkajs's RecordBatch for records that are bytes already: the head is written by itself and the records stay
 // where they are, in place of being copied twice to be joined with parts of it. The bytes are the same (hand-over-check.ts).
-import { crc32c } from './crc32c.ts';
+import { crc32c, crc32cOfRecords } from './crc32c.ts';
 import type { Payload } from './payload.ts';
 import { encodedIn } from './pre-encoded.ts';
 import { BATCH_OVERHEAD } from './record-batch.ts';
@@ -42,7 +42,7 @@ export function recordBatchWith(original: RecordBatch, Encoder: EncoderClass): R
 }
 
 /** The first 61 bytes of a batch; see record-batch.ts for the layout. */
-function encodeHead(fields: RecordBatchFields, count: number, { bytes, compressed }: Payload): Buffer {
+function encodeHead(fields: RecordBatchFields, count: number, { bytes, compressed, sharedTail = 0 }: Payload): Buffer {
   const head = Buffer.alloc(BATCH_OVERHEAD);
   head.writeInt32BE(head.length - LENGTH_AT - 4 + bytes.length, LENGTH_AT);
   head.writeInt8(MAGIC, MAGIC_AT);
@@ -55,6 +55,6 @@ function encodeHead(fields: RecordBatchFields, count: number, { bytes, compresse
   head.writeInt16BE(fields.producerEpoch ?? 0, 51);
   head.writeInt32BE(fields.firstSequence ?? 0, 53);
   head.writeInt32BE(count, 57);
-  head.writeUInt32BE(crc32c(bytes, crc32c(head.subarray(ATTRIBUTES_AT))), CHECKSUM_AT);
+  head.writeUInt32BE(crc32cOfRecords(bytes, sharedTail, crc32c(head.subarray(ATTRIBUTES_AT))), CHECKSUM_AT);
   return head;
 }

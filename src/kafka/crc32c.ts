@@ -1,6 +1,8 @@
 // The checksum of a record batch: CRC-32C (Castagnoli; RFC 3720, appendix B.4). Four times as fast as kafkajs's own, which
 // goes byte by byte and which corrections.ts replaces by this one.
 
+import type { Bytes } from '../model/units.ts';
+
 /** 0x1EDC6F41 with its bits reversed. */
 const POLYNOMIAL = 0x82f63b78;
 
@@ -10,24 +12,59 @@ const POLYNOMIAL = 0x82f63b78;
  */
 const TABLES = makeTables();
 
-/** The words below are read in the machine's order; on a big-endian machine every byte goes the slow way. */
-const LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
-
 /** CRC-32C, unsigned, of `bytes`, or of `bytes` after others whose checksum is `before`. */
 export function crc32c(bytes: Uint8Array, before = 0): number {
-  const t = TABLES;
-  const end = bytes.length;
-  let crc = ~before;
-  let at = 0;
-  const misaligned = LITTLE_ENDIAN ? (4 - (bytes.byteOffset & 3)) & 3 : end;
-  for (const stop = Math.min(misaligned, end); at < stop; at++) crc = t[(crc ^ bytes[at]!) & 255]! ^ (crc >>> 8);
+  return ~update(~before, bytes, viewOf(bytes), 0, bytes.length) >>> 0;
+}
 
-  const words = new Int32Array(bytes.buffer, at < end ? bytes.byteOffset + at : 0, ((end - at) >>> 4) * 4);
-  for (let i = 0; i < words.length; i += 4) {
-    const a = crc ^ words[i]!;
-    const b = words[i + 1]!;
-    const c = words[i + 2]!;
-    const d = words[i + 3]!;
+/** Less is not worth the tables. */
+const SHORTEST_TAIL: Bytes = 32;
+const FEWEST_BYTES: Bytes = 64 * 1024;
+
+/**
+ * The same of a batch's records (each with its length before it, as record-batch.ts has them), all of which end with the same
+ * `tail` bytes: in half the time where those are half of it. What given bytes do to a checksum is what as many zeros do, and
+ * then always the same bits turned over (as in crc32_combine of zlib), so four tables stand for all of them.
+ */
+export function crc32cOfRecords(records: Uint8Array, tail: Bytes, before = 0): number {
+  if (tail < SHORTEST_TAIL || records.length < FEWEST_BYTES) return crc32c(records, before);
+  const view = viewOf(records);
+  const { length } = records;
+  const constant = update(0, records, view, length - tail, length);
+  const t = tablesOfZeros(tail);
+  let crc = ~before;
+  for (let at = 0; at < length; ) {
+    let size = records[at]! & 127;
+    let next = at + 1;
+    for (let shift = 7; records[next - 1]! > 127; shift += 7) size |= (records[next++]! & 127) << shift;
+    // Lengths are zigzag.
+    next += size >>> 1;
+    crc = update(crc, records, view, at, next - tail);
+    crc =
+      t[crc & 255]! ^
+      t[256 + ((crc >>> 8) & 255)]! ^
+      t[512 + ((crc >>> 16) & 255)]! ^
+      t[768 + (crc >>> 24)]! ^
+      constant;
+    at = next;
+  }
+  return ~crc >>> 0;
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+/** The register after `bytes[from … end)`. */
+function update(register: number, bytes: Uint8Array, view: DataView, from: number, end: number): number {
+  const t = TABLES;
+  let crc = register;
+  let at = from;
+  for (const last = end - 16; at <= last; at += 16) {
+    const a = crc ^ view.getInt32(at, true);
+    const b = view.getInt32(at + 4, true);
+    const c = view.getInt32(at + 8, true);
+    const d = view.getInt32(at + 12, true);
     crc =
       t[3840 + (a & 255)]! ^
       t[3584 + ((a >>> 8) & 255)]! ^
@@ -46,8 +83,33 @@ export function crc32c(bytes: Uint8Array, before = 0): number {
       t[256 + ((d >>> 16) & 255)]! ^
       t[d >>> 24]!;
   }
-  for (at += words.length * 4; at < end; at++) crc = t[(crc ^ bytes[at]!) & 255]! ^ (crc >>> 8);
-  return ~crc >>> 0;
+  for (const last = end - 4; at <= last; at += 4) {
+    const a = crc ^ view.getInt32(at, true);
+    crc = t[768 + (a & 255)]! ^ t[512 + ((a >>> 8) & 255)]! ^ t[256 + ((a >>> 16) & 255)]! ^ t[a >>> 24]!;
+  }
+  for (; at < end; at++) crc = t[(crc ^ bytes[at]!) & 255]! ^ (crc >>> 8);
+  return crc;
+}
+
+let zeros: { readonly count: number; readonly tables: Int32Array } | undefined;
+
+/** Entry `256 * n + byte`: the register after `count` zero bytes, where it was `byte << 8 * n` before. The last ones are kept. */
+function tablesOfZeros(count: number): Int32Array {
+  if (zeros?.count === count) return zeros.tables;
+  const nothing = new Uint8Array(count);
+  const view = viewOf(nothing);
+  const tables = new Int32Array(4 * 256);
+  for (let n = 0; n < 4; n++) {
+    for (let byte = 1; byte < 256; byte++) {
+      const others = byte & (byte - 1);
+      tables[256 * n + byte] =
+        others === 0
+          ? update(byte << (8 * n), nothing, view, 0, count)
+          : tables[256 * n + others]! ^ tables[256 * n + (byte ^ others)]!;
+    }
+  }
+  zeros = { count, tables };
+  return tables;
 }
 
 function makeTables(): Int32Array {
