@@ -84,7 +84,7 @@ test('what V8 refuses is not asked again', async () => {
   const file = path.join(root, FOLDER, name);
   // Sound as a file, and of another version of V8.
   const stored = readFileSync(file);
-  stored.writeUInt32LE(stored.readUInt32LE(8) ^ 1, 8);
+  stored.writeUInt32LE((stored.readUInt32LE(8) ^ 1) >>> 0, 8);
   stored.writeUInt32LE(crc32(stored.subarray(4)), 0);
   writeFileSync(file, stored);
   const second = await start(root);
