@@ -12,7 +12,7 @@ export interface Retrying {
   readonly attempts: number;
   /** True when it is time for another attempt; false when there is none to come. Waits in between. */
   wait(failure: Failure, onRetry: (delay: Milliseconds) => void): Promise<boolean>;
-  /** True when the next slot's turn ended the retries: that slot runs, it was not overlapped. */
+  /** True when the next slot ended the retries, being due or too near for another: that slot runs, it was not overlapped. */
   readonly endedByNextSlot: boolean;
 }
 
@@ -42,13 +42,13 @@ export function createRetrying(
       if (!prepared.interval && attempts > prepared.job.retries) return false;
       const delay = retryDelay(attempts);
       const left = end - clock();
-      if (!prepared.interval && left <= delay) {
+      if (left > delay) onRetry(delay);
+      else if (!prepared.interval) {
         // Nothing more is tried before the next slot, so this one has failed now: recorded when the next is due, the failures
         // of many servers would stand in the way of its runs.
         endedByNextSlot = true;
         return false;
       }
-      if (left > delay) onRetry(delay);
       await sleep(Math.max(0, Math.min(delay, left)), signal);
       if (signal.aborted) return false;
       if (clock() >= end) {

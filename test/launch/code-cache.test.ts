@@ -40,7 +40,7 @@ test('what one start keeps, the next one takes as it is; only the user can read 
   const first = await start(root);
   expect(Object.keys(first).some((name) => name.startsWith('program.js.'))).toBe(true);
   expect(Object.keys(first).filter((name) => name.endsWith('.part'))).toEqual([]);
-  // What V8 refuses is written anew.
+  // What V8 refuses would be gone.
   expect(await start(root)).toEqual(first);
   expect(statSync(path.join(root, FOLDER)).mode & 0o777).toBe(0o700);
   for (const name of Object.keys(first)) expect(statSync(path.join(root, FOLDER, name)).mode & 0o777).toBe(0o600);
